@@ -1,0 +1,294 @@
+//! Behind `allocator.h`, `malloc.h` and `plasma_allocator.h`.
+
+use std::cell::UnsafeCell;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::Arc;
+
+use cxx::UniquePtr;
+use ray_object_manager::plasma::allocator::{AllocError, Allocation, Allocator, FreeError, MemFd};
+use ray_object_manager::plasma::mappings;
+use ray_object_manager::plasma::plasma_allocator::{PlasmaAllocator, PlasmaAllocatorConfig};
+
+use crate::logging;
+
+/// The bridge.
+#[cxx::bridge(namespace = "plasma_rs")]
+pub mod ffi {
+    /// `plasma::Allocation`, field by field.
+    #[derive(Debug, Clone, Copy)]
+    struct RawAllocation {
+        address: usize,
+        size: i64,
+        fd: i32,
+        unique_fd_id: i64,
+        offset: isize,
+        device_num: i32,
+        mmap_size: i64,
+        fallback_allocated: bool,
+    }
+
+    /// What a `plasma::PlasmaAllocator` is made from. Directories are bytes, as the file system has them.
+    #[derive(Debug, Clone)]
+    struct AllocatorOptions {
+        plasma_directory: Vec<u8>,
+        fallback_directory: Vec<u8>,
+        hugepage_enabled: bool,
+        preallocate: bool,
+        exclude_from_core_dump: bool,
+        footprint_limit: i64,
+    }
+
+    /// An entry of `plasma::mmap_records`.
+    #[derive(Debug, Clone, Copy)]
+    struct RawMapping {
+        address: usize,
+        fd: i32,
+        unique_fd_id: i64,
+        size: i64,
+    }
+
+    unsafe extern "C++" {
+        include!("plasma_rs/hooks.h");
+
+        /// A `plasma::IAllocator` that is not ours.
+        type AllocatorHook;
+
+        fn allocate(&self, bytes: usize, fallback: bool, out: &mut RawAllocation) -> bool;
+        fn free(&self, allocation: &RawAllocation);
+        fn footprint_limit(&self) -> i64;
+        fn allocated(&self) -> i64;
+        fn fallback_allocated(&self) -> i64;
+    }
+
+    extern "Rust" {
+        type AllocatorHandle;
+
+        fn allocator_new(options: &AllocatorOptions) -> Result<Box<AllocatorHandle>>;
+        fn allocate(self: &AllocatorHandle, bytes: usize, fallback: bool, out: &mut RawAllocation) -> bool;
+        fn free(self: &AllocatorHandle, address: usize) -> Result<()>;
+        fn footprint_limit(self: &AllocatorHandle) -> i64;
+        fn allocated(self: &AllocatorHandle) -> i64;
+        fn fallback_allocated(self: &AllocatorHandle) -> i64;
+        fn occupancy(self: &AllocatorHandle, buckets: usize) -> Vec<f64>;
+
+        fn find_mapping(address: usize, out: &mut RawMapping) -> bool;
+        fn all_mappings() -> Vec<RawMapping>;
+    }
+}
+
+/// A [`PlasmaAllocator`] for one C++ object. One thread at a time, except for the fallback counter.
+pub struct AllocatorHandle {
+    allocator: UnsafeCell<PlasmaAllocator>,
+    footprint_limit: i64,
+    fallback_allocated: Arc<AtomicI64>,
+}
+
+impl AllocatorHandle {
+    fn with<R>(&self, work: impl FnOnce(&mut PlasmaAllocator) -> R) -> R {
+        // SAFETY: as Ray's, the allocator belongs to one thread, and `work` never comes back to it.
+        work(unsafe { &mut *self.allocator.get() })
+    }
+
+    fn allocate(&self, bytes: usize, fallback: bool, out: &mut ffi::RawAllocation) -> bool {
+        let result = self.with(|allocator| match fallback {
+            true => allocator.fallback_allocate(bytes),
+            false => allocator.allocate(bytes),
+        });
+        match result {
+            Ok(allocation) => {
+                *out = raw(&allocation);
+                true
+            }
+            Err(error) => {
+                report(&error);
+                false
+            }
+        }
+    }
+
+    fn free(&self, address: usize) -> Result<(), FreeError> {
+        self.with(|allocator| allocator.free(allocation_at(address)))
+    }
+
+    fn footprint_limit(&self) -> i64 {
+        self.footprint_limit
+    }
+
+    fn allocated(&self) -> i64 {
+        self.with(|allocator| allocator.allocated())
+    }
+
+    fn fallback_allocated(&self) -> i64 {
+        self.fallback_allocated.load(Ordering::Relaxed)
+    }
+
+    fn occupancy(&self, buckets: usize) -> Vec<f64> {
+        self.with(|allocator| allocator.occupancy(buckets))
+    }
+}
+
+fn report(error: &AllocError) {
+    match error {
+        AllocError::OutOfSpace { .. } => log::error!("{error}"),
+        _ => log::debug!("{error}"),
+    }
+}
+
+fn allocator_new(options: &ffi::AllocatorOptions) -> Result<Box<AllocatorHandle>, String> {
+    logging::connect();
+    let allocator = PlasmaAllocator::new(PlasmaAllocatorConfig {
+        plasma_directory: path(&options.plasma_directory),
+        fallback_directory: path(&options.fallback_directory),
+        footprint_limit: options.footprint_limit,
+        hugepage_enabled: options.hugepage_enabled,
+        preallocate: options.preallocate,
+        exclude_from_core_dump: options.exclude_from_core_dump,
+    })
+    .map_err(|error| error.to_string())?;
+    Ok(Box::new(AllocatorHandle {
+        footprint_limit: allocator.footprint_limit(),
+        fallback_allocated: allocator.fallback_counter(),
+        allocator: UnsafeCell::new(allocator),
+    }))
+}
+
+fn path(bytes: &[u8]) -> PathBuf {
+    use std::os::unix::ffi::OsStrExt;
+    PathBuf::from(std::ffi::OsStr::from_bytes(bytes))
+}
+
+fn raw(allocation: &Allocation) -> ffi::RawAllocation {
+    ffi::RawAllocation {
+        address: allocation.address as usize,
+        size: allocation.size,
+        fd: allocation.fd.fd,
+        unique_fd_id: allocation.fd.unique_id,
+        offset: allocation.offset,
+        device_num: allocation.device_num,
+        mmap_size: allocation.mmap_size,
+        fallback_allocated: allocation.fallback_allocated,
+    }
+}
+
+fn cooked(raw: &ffi::RawAllocation) -> Allocation {
+    Allocation {
+        address: raw.address as *mut u8,
+        size: raw.size,
+        fd: MemFd { fd: raw.fd, unique_id: raw.unique_fd_id },
+        offset: raw.offset,
+        device_num: raw.device_num,
+        mmap_size: raw.mmap_size,
+        fallback_allocated: raw.fallback_allocated,
+    }
+}
+
+const NO_ALLOCATION: ffi::RawAllocation = ffi::RawAllocation {
+    address: 0,
+    size: 0,
+    fd: -1,
+    unique_fd_id: 0,
+    offset: 0,
+    device_num: 0,
+    mmap_size: 0,
+    fallback_allocated: false,
+};
+
+fn allocation_at(address: usize) -> Allocation {
+    cooked(&ffi::RawAllocation { address, ..NO_ALLOCATION })
+}
+
+fn find_mapping(address: usize, out: &mut ffi::RawMapping) -> bool {
+    let found = mappings::find(address);
+    if let Some((base, record)) = found {
+        *out = raw_mapping(base, &record);
+    }
+    found.is_some()
+}
+
+fn all_mappings() -> Vec<ffi::RawMapping> {
+    mappings::all().iter().map(|(base, record)| raw_mapping(*base, record)).collect()
+}
+
+fn raw_mapping(address: usize, record: &mappings::MmapRecord) -> ffi::RawMapping {
+    ffi::RawMapping {
+        address,
+        fd: record.fd.fd,
+        unique_fd_id: record.fd.unique_id,
+        size: record.size,
+    }
+}
+
+/// The allocator under a store: ours, which is called directly, or one from C++.
+pub enum AllocatorRef {
+    /// A `plasma::PlasmaAllocator`, which outlives the store.
+    Ours(*const AllocatorHandle),
+    /// Any other `plasma::IAllocator`.
+    Foreign(UniquePtr<ffi::AllocatorHook>),
+}
+
+impl AllocatorRef {
+    fn allocate_from(&self, bytes: usize, fallback: bool) -> Result<Allocation, AllocError> {
+        match self {
+            Self::Ours(_) if fallback => self.ours(|allocator| allocator.fallback_allocate(bytes)),
+            Self::Ours(_) => self.ours(|allocator| allocator.allocate(bytes)),
+            Self::Foreign(hook) => {
+                let mut out = NO_ALLOCATION;
+                match hook.allocate(bytes, fallback, &mut out) {
+                    true => Ok(cooked(&out)),
+                    false => Err(AllocError::OutOfMemory { requested: bytes }),
+                }
+            }
+        }
+        .inspect_err(report)
+    }
+
+    fn ours<R>(&self, work: impl FnOnce(&mut PlasmaAllocator) -> R) -> R {
+        match self {
+            // SAFETY: C++ keeps an allocator alive as long as the stores over it.
+            Self::Ours(handle) => unsafe { &**handle }.with(work),
+            Self::Foreign(_) => unreachable!("only asked of our own"),
+        }
+    }
+}
+
+impl Allocator for AllocatorRef {
+    fn allocate(&mut self, bytes: usize) -> Result<Allocation, AllocError> {
+        self.allocate_from(bytes, false)
+    }
+
+    fn fallback_allocate(&mut self, bytes: usize) -> Result<Allocation, AllocError> {
+        self.allocate_from(bytes, true)
+    }
+
+    fn free(&mut self, allocation: Allocation) -> Result<(), FreeError> {
+        match self {
+            Self::Ours(_) => self.ours(|allocator| allocator.free(allocation)),
+            Self::Foreign(hook) => {
+                hook.free(&raw(&allocation));
+                Ok(())
+            }
+        }
+    }
+
+    fn footprint_limit(&self) -> i64 {
+        match self {
+            Self::Ours(_) => self.ours(|allocator| allocator.footprint_limit()),
+            Self::Foreign(hook) => hook.footprint_limit(),
+        }
+    }
+
+    fn allocated(&self) -> i64 {
+        match self {
+            Self::Ours(_) => self.ours(|allocator| allocator.allocated()),
+            Self::Foreign(hook) => hook.allocated(),
+        }
+    }
+
+    fn fallback_allocated(&self) -> i64 {
+        match self {
+            Self::Ours(_) => self.ours(|allocator| allocator.fallback_allocated()),
+            Self::Foreign(hook) => hook.fallback_allocated(),
+        }
+    }
+}

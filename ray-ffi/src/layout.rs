@@ -1,0 +1,140 @@
+//! Ray's C++ structures as Rust sees them. `src/cpp/layout.cc` asserts the same numbers.
+
+use std::mem::offset_of;
+
+use ray_common::ObjectId;
+use ray_object_manager::plasma::allocator::Allocation;
+use ray_object_manager::plasma::common::{LocalObject, ObjectDescription, ObjectKey};
+
+#[cxx::bridge(namespace = "plasma_rs")]
+mod ffi {
+    unsafe extern "C++" {
+        include!("plasma_rs/hooks.h");
+
+        /// Copy-constructs a `ray::ObjectInfo` at `to`.
+        unsafe fn copy_object_info(from: *const u8, to: *mut u8);
+
+        /// Destroys the `ray::ObjectInfo` at `place`, without freeing its memory.
+        unsafe fn destroy_object_info(place: *mut u8);
+
+        /// Calls `Init` of a `ray::PlasmaObjectHeader` at `place`.
+        unsafe fn initialize_object_header(place: *mut u8);
+    }
+}
+
+/// `ray::ObjectID`: a cached hash, then the bytes, packed.
+#[derive(Debug, Clone, Copy)]
+#[repr(C, packed)]
+pub struct CxxObjectId {
+    hash: u64,
+    id: ObjectId,
+}
+
+impl CxxObjectId {
+    /// An id without a cached hash.
+    pub const fn new(id: ObjectId) -> Self {
+        Self { hash: 0, id }
+    }
+}
+
+impl ObjectKey for CxxObjectId {
+    fn object_id(&self) -> &ObjectId {
+        // An id is an array of bytes, so it is aligned anywhere.
+        &self.id
+    }
+}
+
+/// `ray::ObjectInfo`. Only C++ makes and destroys one, in place: it holds a `std::string`.
+#[derive(Debug)]
+#[repr(C)]
+pub struct CxxObjectInfo {
+    object_id: CxxObjectId,
+    is_mutable: bool,
+    data_size: i64,
+    metadata_size: i64,
+    owner: [u64; 14],
+}
+
+/// `plasma::LocalObject`.
+pub type CxxLocalObject = LocalObject<CxxObjectInfo>;
+
+const _: () = {
+    assert!(size_of::<CxxObjectId>() == 36);
+    assert!(size_of::<CxxObjectInfo>() == 168);
+    assert!(align_of::<CxxObjectInfo>() == 8);
+    assert!(offset_of!(CxxObjectInfo, is_mutable) == 36);
+    assert!(offset_of!(CxxObjectInfo, data_size) == 40);
+    assert!(offset_of!(CxxObjectInfo, metadata_size) == 48);
+    assert!(size_of::<Allocation>() == 64);
+    assert!(offset_of!(Allocation, size) == 8);
+    assert!(offset_of!(Allocation, fd) == 16);
+    assert!(offset_of!(Allocation, offset) == 32);
+    assert!(offset_of!(Allocation, device_num) == 40);
+    assert!(offset_of!(Allocation, mmap_size) == 48);
+    assert!(offset_of!(Allocation, fallback_allocated) == 56);
+    assert!(size_of::<CxxLocalObject>() == 264);
+};
+
+impl ObjectDescription for CxxObjectInfo {
+    type Key = CxxObjectId;
+
+    fn key(&self) -> &CxxObjectId {
+        &self.object_id
+    }
+
+    fn data_size(&self) -> i64 {
+        self.data_size
+    }
+
+    fn metadata_size(&self) -> i64 {
+        self.metadata_size
+    }
+
+    fn is_mutable(&self) -> bool {
+        self.is_mutable
+    }
+
+    unsafe fn clone_to(&self, place: *mut Self) {
+        // SAFETY: `self` is a `ray::ObjectInfo` that C++ made, and the caller vouches for the place.
+        unsafe { ffi::copy_object_info(std::ptr::from_ref(self).cast(), place.cast()) }
+    }
+
+    unsafe fn initialize_header(&self, allocation: &Allocation) {
+        // SAFETY: the memory is new, aligned to 64 bytes and at least a header long.
+        unsafe { ffi::initialize_object_header(allocation.address) }
+    }
+}
+
+impl Drop for CxxObjectInfo {
+    fn drop(&mut self) {
+        // SAFETY: C++ made this one in its place, and it is dropped once.
+        unsafe { ffi::destroy_object_info(std::ptr::from_mut(self).cast()) }
+    }
+}
+
+/// The object behind an address from C++.
+///
+/// # Safety
+/// `address` is that of a live `plasma::LocalObject` that is not changed as long as the reference is used.
+pub(crate) unsafe fn local_object<'a>(address: *const u8) -> &'a CxxLocalObject {
+    // SAFETY: the caller vouches for the address; the layouts are the same.
+    unsafe { &*address.cast() }
+}
+
+/// The id behind an address from C++.
+///
+/// # Safety
+/// `address` is that of a live `ray::ObjectID`.
+pub(crate) unsafe fn object_id<'a>(address: *const u8) -> &'a CxxObjectId {
+    // SAFETY: the caller vouches for the address; the layouts are the same.
+    unsafe { &*address.cast() }
+}
+
+/// The description behind an address from C++.
+///
+/// # Safety
+/// `address` is that of a live `ray::ObjectInfo`.
+pub(crate) unsafe fn object_info<'a>(address: *const u8) -> &'a CxxObjectInfo {
+    // SAFETY: the caller vouches for the address; the layouts are the same.
+    unsafe { &*address.cast() }
+}

@@ -1,0 +1,307 @@
+//! Behind `obj_lifecycle_mgr.h`: one manager over our own store, and the same over parts from C++.
+
+mod foreign;
+
+use std::cell::UnsafeCell;
+
+use cxx::UniquePtr;
+use ray_common::ObjectId;
+use ray_object_manager::plasma::common::{ObjectSource, PlasmaError};
+use ray_object_manager::plasma::eviction_policy::{ObjectEvictionPolicy, Victim};
+use ray_object_manager::plasma::obj_lifecycle_mgr::{
+    EagerDeletions, ObjectLifecycleManager, PlasmaLifecycle,
+};
+use ray_object_manager::plasma::object_store::ObjectTable;
+use ray_object_manager::plasma::stats_collector::StatsCollector;
+
+use crate::allocator::{ffi::AllocatorHook, AllocatorHandle, AllocatorRef};
+use crate::eviction_policy::{append_ids, keys_from};
+use crate::layout::{object_id, object_info, CxxObjectId, CxxObjectInfo};
+use crate::logging;
+use crate::object_store::{address_in, CxxStore};
+
+/// The bridge.
+#[cxx::bridge(namespace = "plasma_rs")]
+pub mod ffi {
+    /// An object's address and the number of a `PlasmaError`.
+    struct Created {
+        object: *const u8,
+        error: i32,
+    }
+
+    unsafe extern "C++" {
+        include!("plasma_rs/hooks.h");
+        include!("ray-ffi/src/allocator.rs.h");
+
+        type AllocatorHook = crate::allocator::ffi::AllocatorHook;
+
+        /// The three parts of a manager when they come from C++. Objects and ids are addresses; ids in
+        /// bulk are their bytes.
+        type LifecycleHook;
+
+        unsafe fn create_object(
+            self: &LifecycleHook,
+            info: *const u8,
+            source: i32,
+            fallback_allocate: bool,
+        ) -> *const u8;
+        unsafe fn get_object(self: &LifecycleHook, id: *const u8) -> *const u8;
+        unsafe fn seal_object(self: &LifecycleHook, id: *const u8) -> *const u8;
+        unsafe fn delete_object(self: &LifecycleHook, id: *const u8);
+
+        unsafe fn object_created(self: &LifecycleHook, id: *const u8);
+        fn require_space(self: &LifecycleHook, size: i64, ids: &mut Vec<u8>) -> i64;
+        fn choose_objects_to_evict(self: &LifecycleHook, bytes: i64, ids: &mut Vec<u8>) -> i64;
+        unsafe fn begin_object_access(self: &LifecycleHook, id: *const u8);
+        unsafe fn end_object_access(self: &LifecycleHook, id: *const u8);
+        unsafe fn remove_object(self: &LifecycleHook, id: *const u8);
+        fn policy_debug_string(self: &LifecycleHook) -> String;
+
+        unsafe fn on_object_created(self: &LifecycleHook, object: *const u8);
+        unsafe fn on_object_sealed(self: &LifecycleHook, object: *const u8);
+        unsafe fn on_object_deleting(self: &LifecycleHook, object: *const u8);
+        unsafe fn on_object_ref_increased(self: &LifecycleHook, object: *const u8);
+        unsafe fn on_object_ref_decreased(self: &LifecycleHook, object: *const u8);
+    }
+
+    extern "Rust" {
+        #[cxx_name = "AllocatorHandle"]
+        type AllocatorHandle;
+    }
+
+    extern "Rust" {
+        type LifecycleHandle;
+
+        unsafe fn lifecycle_new(allocator: *const AllocatorHandle) -> Box<LifecycleHandle>;
+        fn lifecycle_new_foreign_allocator(
+            allocator: UniquePtr<AllocatorHook>,
+        ) -> Box<LifecycleHandle>;
+        unsafe fn lifecycle_new_foreign(parts: *const LifecycleHook) -> Box<LifecycleHandle>;
+
+        unsafe fn create_object(
+            self: &LifecycleHandle,
+            info: *const u8,
+            source: i32,
+            fallback_allocator: bool,
+        ) -> Created;
+        unsafe fn get_object(self: &LifecycleHandle, id: *const u8) -> *const u8;
+        unsafe fn seal_object(self: &LifecycleHandle, id: *const u8) -> *const u8;
+        unsafe fn abort_object(self: &LifecycleHandle, id: *const u8) -> i32;
+        unsafe fn delete_object(self: &LifecycleHandle, id: *const u8) -> i32;
+        unsafe fn add_reference(self: &LifecycleHandle, id: *const u8) -> bool;
+        unsafe fn remove_reference(self: &LifecycleHandle, id: *const u8) -> bool;
+        fn require_space(self: &LifecycleHandle, size: i64) -> i64;
+        fn evict_objects(self: &LifecycleHandle, ids: &[u8]);
+        fn next_deleted(self: &LifecycleHandle, id: &mut [u8; 28]) -> bool;
+        fn policy_debug_string(self: &LifecycleHandle) -> String;
+        fn counters(self: &LifecycleHandle) -> *const u8;
+
+        fn eager_deletions_len(self: &LifecycleHandle) -> usize;
+        fn eager_deletions_contain(self: &LifecycleHandle, id: &[u8; 28]) -> bool;
+        fn eager_deletions_insert(self: &LifecycleHandle, id: &[u8; 28]) -> bool;
+        fn eager_deletions_remove(self: &LifecycleHandle, id: &[u8; 28]) -> bool;
+        fn eager_deletions_clear(self: &LifecycleHandle);
+        fn eager_deletions_all(self: &LifecycleHandle) -> Vec<u8>;
+    }
+}
+
+type Own = PlasmaLifecycle<AllocatorRef, CxxObjectInfo>;
+type Foreign =
+    ObjectLifecycleManager<foreign::ForeignStore, foreign::ForeignPolicy, foreign::ForeignStats>;
+
+/// A `plasma::ObjectLifecycleManager`.
+pub struct LifecycleHandle(UnsafeCell<Manager>);
+
+enum Manager {
+    Own(Own),
+    Foreign(Foreign),
+}
+
+unsafe fn lifecycle_new(allocator: *const AllocatorHandle) -> Box<LifecycleHandle> {
+    new_over(AllocatorRef::Ours(allocator))
+}
+
+fn lifecycle_new_foreign_allocator(allocator: UniquePtr<AllocatorHook>) -> Box<LifecycleHandle> {
+    new_over(AllocatorRef::Foreign(allocator))
+}
+
+fn new_over(allocator: AllocatorRef) -> Box<LifecycleHandle> {
+    logging::connect();
+    let manager = Own::over_allocator(allocator);
+    Box::new(LifecycleHandle(UnsafeCell::new(Manager::Own(manager))))
+}
+
+unsafe fn lifecycle_new_foreign(parts: *const ffi::LifecycleHook) -> Box<LifecycleHandle> {
+    logging::connect();
+    // SAFETY: the shell keeps the parts alive as long as the manager.
+    let manager = unsafe { foreign::manager(parts) };
+    Box::new(LifecycleHandle(UnsafeCell::new(Manager::Foreign(manager))))
+}
+
+/// Runs the same expression for either kind of manager.
+macro_rules! either {
+    ($handle:expr, $manager:ident => $work:expr) => {
+        // SAFETY: as Ray's, a manager belongs to one thread. It calls nobody who could come back to it,
+        // except for parts from C++, which by contract do not.
+        match unsafe { &mut *$handle.0.get() } {
+            Manager::Own($manager) => $work,
+            Manager::Foreign($manager) => $work,
+        }
+    };
+}
+
+impl LifecycleHandle {
+    unsafe fn create_object(
+        &self,
+        info: *const u8,
+        source: i32,
+        fallback_allocator: bool,
+    ) -> ffi::Created {
+        // SAFETY: the shell passes a live `ray::ObjectInfo`.
+        let info = unsafe { object_info(info) };
+        either!(self, manager => create(manager, info, source, fallback_allocator))
+    }
+
+    unsafe fn get_object(&self, id: *const u8) -> *const u8 {
+        // SAFETY: the shell passes a live `ray::ObjectID`.
+        let key = unsafe { object_id(id) };
+        either!(self, manager => address_in(manager.table(), manager.get_object(key)))
+    }
+
+    unsafe fn seal_object(&self, id: *const u8) -> *const u8 {
+        // SAFETY: the shell passes a live `ray::ObjectID`.
+        let key = unsafe { object_id(id) };
+        either!(self, manager => {
+            let object = manager.seal_object(key);
+            address_in(manager.table(), object)
+        })
+    }
+
+    unsafe fn abort_object(&self, id: *const u8) -> i32 {
+        // SAFETY: the shell passes a live `ray::ObjectID`, which may lie in the object itself.
+        let key = *unsafe { object_id(id) };
+        either!(self, manager => error_number(manager.abort_object(&key)))
+    }
+
+    unsafe fn delete_object(&self, id: *const u8) -> i32 {
+        // SAFETY: the shell passes a live `ray::ObjectID`, which may lie in the object itself.
+        let key = *unsafe { object_id(id) };
+        either!(self, manager => error_number(manager.delete_object(&key)))
+    }
+
+    unsafe fn add_reference(&self, id: *const u8) -> bool {
+        // SAFETY: the shell passes a live `ray::ObjectID`.
+        let key = unsafe { object_id(id) };
+        either!(self, manager => manager.add_reference(key))
+    }
+
+    unsafe fn remove_reference(&self, id: *const u8) -> bool {
+        // SAFETY: the shell passes a live `ray::ObjectID`, which may lie in the object itself.
+        let key = *unsafe { object_id(id) };
+        either!(self, manager => manager.remove_reference(&key))
+    }
+
+    fn require_space(&self, size: i64) -> i64 {
+        either!(self, manager => manager.require_space(size))
+    }
+
+    fn evict_objects(&self, ids: &[u8]) {
+        let keys = keys_from(ids);
+        either!(self, manager => manager.evict(&victims(&keys)));
+    }
+
+    fn next_deleted(&self, id: &mut [u8; 28]) -> bool {
+        let next = either!(self, manager => manager.next_deleted());
+        if let Some(key) = next {
+            use ray_object_manager::plasma::common::ObjectKey;
+            *id = *key.object_id().as_bytes();
+        }
+        next.is_some()
+    }
+
+    fn policy_debug_string(&self) -> String {
+        either!(self, manager => debug_string(manager))
+    }
+
+    /// The counters of a manager over our own store; null otherwise.
+    fn counters(&self) -> *const u8 {
+        // SAFETY: as in `either!`.
+        match unsafe { &*self.0.get() } {
+            Manager::Own(manager) => std::ptr::from_ref(manager.stats()).cast(),
+            Manager::Foreign(_) => std::ptr::null(),
+        }
+    }
+
+    fn eager_deletions(&self) -> &mut EagerDeletions {
+        either!(self, manager => manager.eager_deletions_mut())
+    }
+
+    fn eager_deletions_len(&self) -> usize {
+        self.eager_deletions().len()
+    }
+
+    fn eager_deletions_contain(&self, id: &[u8; 28]) -> bool {
+        self.eager_deletions().contains(&ObjectId::from_bytes(*id))
+    }
+
+    fn eager_deletions_insert(&self, id: &[u8; 28]) -> bool {
+        self.eager_deletions().insert(ObjectId::from_bytes(*id))
+    }
+
+    fn eager_deletions_remove(&self, id: &[u8; 28]) -> bool {
+        self.eager_deletions().remove(&ObjectId::from_bytes(*id))
+    }
+
+    fn eager_deletions_clear(&self) {
+        self.eager_deletions().clear();
+    }
+
+    fn eager_deletions_all(&self) -> Vec<u8> {
+        let mut ids = Vec::new();
+        append_ids(&mut ids, self.eager_deletions().iter());
+        ids
+    }
+
+    /// For the `ObjectStore` that C++ sees inside a manager over our own store.
+    pub(crate) fn with_own_table<R>(&self, work: impl FnOnce(&mut CxxStore) -> R) -> R {
+        // SAFETY: as in `either!`.
+        match unsafe { &mut *self.0.get() } {
+            Manager::Own(manager) => work(manager.table_mut()),
+            Manager::Foreign(_) => unreachable!("a manager over foreign parts has no table of ours"),
+        }
+    }
+}
+
+fn create<T, P, C>(
+    manager: &mut ObjectLifecycleManager<T, P, C>,
+    info: &CxxObjectInfo,
+    source: i32,
+    fallback_allocator: bool,
+) -> ffi::Created
+where
+    T: ObjectTable<Info = CxxObjectInfo>,
+    P: ObjectEvictionPolicy<T>,
+    C: StatsCollector<CxxObjectInfo>,
+{
+    match manager.create_object(info, ObjectSource(source), fallback_allocator) {
+        Ok(object) => ffi::Created {
+            object: address_in(manager.table(), Some(object)),
+            error: PlasmaError::Ok as i32,
+        },
+        Err(error) => ffi::Created { object: std::ptr::null(), error: error as i32 },
+    }
+}
+
+fn debug_string<T: ObjectTable, P: ObjectEvictionPolicy<T>, C: StatsCollector<T::Info>>(
+    manager: &ObjectLifecycleManager<T, P, C>,
+) -> String {
+    manager.policy().debug_string()
+}
+
+fn error_number(result: Result<(), PlasmaError>) -> i32 {
+    result.err().unwrap_or(PlasmaError::Ok) as i32
+}
+
+fn victims<T: ObjectTable<Info = CxxObjectInfo>>(keys: &[CxxObjectId]) -> Vec<Victim<T>> {
+    keys.iter().map(|&key| Victim { key, object: None }).collect()
+}

@@ -1,0 +1,308 @@
+//! What the parts of the store share: object descriptions, states, sources and errors, with Ray's numbers.
+
+use ray_common::{NodeId, ObjectId, WorkerId};
+
+use super::allocator::Allocation;
+use super::object_header::{PlasmaObjectHeader, OBJECT_HEADER_SIZE};
+
+/// Where an object came from. Open: a number that is none of these is kept, and counted under no source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(transparent)]
+pub struct ObjectSource(pub i32);
+
+impl ObjectSource {
+    /// Made by a worker: a `put` or a task's return value.
+    pub const CREATED_BY_WORKER: Self = Self(0);
+    /// Read back from external storage.
+    pub const RESTORED_FROM_STORAGE: Self = Self(1);
+    /// Copied from another node.
+    pub const RECEIVED_FROM_REMOTE_RAYLET: Self = Self(2);
+    /// An error that stands in for the object.
+    pub const ERROR_STORED_BY_RAYLET: Self = Self(3);
+}
+
+/// Whether an object is still being written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(transparent)]
+pub struct ObjectState(pub i32);
+
+impl ObjectState {
+    /// Created, not yet sealed.
+    pub const CREATED: Self = Self(1);
+    /// Sealed: never changes again.
+    pub const SEALED: Self = Self(2);
+}
+
+/// How an operation ended, with the numbers of the wire protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(i32)]
+pub enum PlasmaError {
+    /// Done.
+    Ok = 0,
+    /// There is an object of this id.
+    ObjectExists = 1,
+    /// There is no object of this id.
+    ObjectNonexistent = 2,
+    /// No memory, not even after eviction.
+    OutOfMemory = 3,
+    /// The object is not sealed yet.
+    ObjectNotSealed = 4,
+    /// The object is referenced.
+    ObjectInUse = 5,
+    /// The request made no sense at this moment.
+    UnexpectedError = 6,
+    /// The object is sealed already.
+    ObjectSealed = 7,
+    /// The fallback directory is full.
+    OutOfDisk = 8,
+}
+
+/// What names an object in a table. C++ keeps a cached hash beside the bytes; Rust does not.
+pub trait ObjectKey: Copy {
+    /// The id itself.
+    fn object_id(&self) -> &ObjectId;
+}
+
+impl ObjectKey for ObjectId {
+    fn object_id(&self) -> &ObjectId {
+        self
+    }
+}
+
+/// The description of an object as its creator gave it.
+pub trait ObjectDescription {
+    /// The type of the object's id.
+    type Key: ObjectKey;
+
+    /// The object's id.
+    fn key(&self) -> &Self::Key;
+
+    /// Bytes of data.
+    fn data_size(&self) -> i64;
+
+    /// Bytes of metadata, which follow the data.
+    fn metadata_size(&self) -> i64;
+
+    /// Whether the object is a channel, with a [`PlasmaObjectHeader`] before its data.
+    fn is_mutable(&self) -> bool;
+
+    /// Bytes of memory that the object needs: header, data and metadata; `None` when a size is
+    /// negative or the sum is more than an `i64` holds.
+    fn checked_object_size(&self) -> Option<i64> {
+        if self.data_size() < 0 || self.metadata_size() < 0 {
+            return None;
+        }
+        let header = if self.is_mutable() { OBJECT_HEADER_SIZE } else { 0 };
+        self.data_size().checked_add(self.metadata_size())?.checked_add(header)
+    }
+
+    /// As [`Self::checked_object_size`], for an object that exists and so has a size; wraps like Ray's otherwise.
+    fn object_size(&self) -> i64 {
+        let header = if self.is_mutable() { OBJECT_HEADER_SIZE } else { 0 };
+        self.data_size().wrapping_add(self.metadata_size()).wrapping_add(header)
+    }
+
+    /// Makes a copy of this description at `place`, where it stays until it is dropped there.
+    ///
+    /// # Safety
+    /// `place` is valid for writing one `Self`, properly aligned, and holds nothing that needs dropping.
+    unsafe fn clone_to(&self, place: *mut Self);
+
+    /// Prepares the memory of a mutable object; called once, right after it was allocated.
+    ///
+    /// # Safety
+    /// `allocation` is live and nobody else uses its memory yet.
+    unsafe fn initialize_header(&self, allocation: &Allocation);
+}
+
+/// The description of an object, for Rust programs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectInfo {
+    /// The object's id.
+    pub object_id: ObjectId,
+    /// Whether it is a channel, written again and again.
+    pub is_mutable: bool,
+    /// Bytes of data.
+    pub data_size: i64,
+    /// Bytes of metadata.
+    pub metadata_size: i64,
+    /// Node of the worker that owns the object.
+    pub owner_node_id: NodeId,
+    /// Address of that worker.
+    pub owner_ip_address: String,
+    /// Port of that worker.
+    pub owner_port: i32,
+    /// That worker.
+    pub owner_worker_id: WorkerId,
+}
+
+impl ObjectInfo {
+    /// An immutable object without an owner.
+    pub fn new(object_id: ObjectId, data_size: i64, metadata_size: i64) -> Self {
+        Self {
+            object_id,
+            is_mutable: false,
+            data_size,
+            metadata_size,
+            owner_node_id: NodeId::NIL,
+            owner_ip_address: String::new(),
+            owner_port: 0,
+            owner_worker_id: WorkerId::NIL,
+        }
+    }
+}
+
+impl ObjectDescription for ObjectInfo {
+    type Key = ObjectId;
+
+    fn key(&self) -> &ObjectId {
+        &self.object_id
+    }
+
+    fn data_size(&self) -> i64 {
+        self.data_size
+    }
+
+    fn metadata_size(&self) -> i64 {
+        self.metadata_size
+    }
+
+    fn is_mutable(&self) -> bool {
+        self.is_mutable
+    }
+
+    unsafe fn clone_to(&self, place: *mut Self) {
+        // SAFETY: the caller vouches for the place.
+        unsafe { place.write(self.clone()) }
+    }
+
+    unsafe fn initialize_header(&self, allocation: &Allocation) {
+        // SAFETY: the memory is ours alone, aligned to 64 bytes and at least a header long.
+        unsafe { PlasmaObjectHeader::initialize(allocation.address.cast()) }
+    }
+}
+
+/// An object of the local store. Layout of Ray's `plasma::LocalObject` when `I` has that of `ray::ObjectInfo`.
+#[derive(Debug)]
+#[repr(C)]
+pub struct LocalObject<I> {
+    allocation: Allocation,
+    info: I,
+    ref_count: i32,
+    create_time: i64,
+    construct_duration: i64,
+    state: ObjectState,
+    source: ObjectSource,
+}
+
+/// What the counters need to know of an object at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ObjectFacts {
+    /// Bytes of header, data and metadata.
+    pub size: i64,
+    /// Where the object came from.
+    pub source: ObjectSource,
+    /// Whether it lies in a file of its own.
+    pub fallback_allocated: bool,
+    /// Whether it is sealed.
+    pub sealed: bool,
+    /// How many references it has.
+    pub ref_count: i32,
+}
+
+impl<I: ObjectDescription> LocalObject<I> {
+    /// Makes an unsealed object without references at `place`.
+    ///
+    /// # Safety
+    /// As for [`ObjectDescription::clone_to`].
+    pub unsafe fn create_at(
+        place: *mut Self,
+        allocation: Allocation,
+        info: &I,
+        source: ObjectSource,
+        create_time: i64,
+    ) {
+        // SAFETY: `place` is valid for writing, so each of its fields is.
+        unsafe {
+            info.clone_to(&raw mut (*place).info);
+            (&raw mut (*place).allocation).write(allocation);
+            (&raw mut (*place).ref_count).write(0);
+            (&raw mut (*place).create_time).write(create_time);
+            (&raw mut (*place).construct_duration).write(-1);
+            (&raw mut (*place).state).write(ObjectState::CREATED);
+            (&raw mut (*place).source).write(source);
+        }
+    }
+
+    /// The memory of the object.
+    pub fn allocation(&self) -> &Allocation {
+        &self.allocation
+    }
+
+    /// The description that its creator gave.
+    pub fn info(&self) -> &I {
+        &self.info
+    }
+
+    /// How many references there are.
+    pub fn ref_count(&self) -> i32 {
+        self.ref_count
+    }
+
+    /// Seconds since 1970 when it was created.
+    pub fn create_time(&self) -> i64 {
+        self.create_time
+    }
+
+    /// Seconds from creation to sealing, -1 before.
+    pub fn construct_duration(&self) -> i64 {
+        self.construct_duration
+    }
+
+    /// Where it came from.
+    pub fn source(&self) -> ObjectSource {
+        self.source
+    }
+
+    /// Whether it is sealed.
+    pub fn sealed(&self) -> bool {
+        self.state == ObjectState::SEALED
+    }
+
+    /// What the counters need to know.
+    pub fn facts(&self) -> ObjectFacts {
+        ObjectFacts {
+            size: self.info.object_size(),
+            source: self.source,
+            fallback_allocated: self.allocation.fallback_allocated,
+            sealed: self.sealed(),
+            ref_count: self.ref_count,
+        }
+    }
+
+    /// Changes the number of references, and returns the new one. For an [`super::object_store::ObjectTable`].
+    pub fn add_to_ref_count(&mut self, difference: i32) -> i32 {
+        self.ref_count += difference;
+        self.ref_count
+    }
+
+    pub(super) fn seal(&mut self, now: i64) {
+        self.state = ObjectState::SEALED;
+        self.construct_duration = now - self.create_time;
+    }
+
+    pub(super) fn take_allocation(&mut self) -> Allocation {
+        std::mem::replace(
+            &mut self.allocation,
+            Allocation {
+                address: std::ptr::null_mut(),
+                size: 0,
+                fd: super::allocator::MemFd::INVALID,
+                offset: 0,
+                device_num: 0,
+                mmap_size: 0,
+                fallback_allocated: false,
+            },
+        )
+    }
+}

@@ -1,0 +1,21 @@
+//! The shared-memory object store of one node, bottom up:
+//!
+//! * [`allocator`] and [`plasma_allocator`]: memory that other processes can map;
+//! * [`object_store`]: the table of the objects that lie in it;
+//! * [`eviction_policy`]: which unused object goes first;
+//! * [`stats_collector`]: how many objects and bytes are in which state;
+//! * [`obj_lifecycle_mgr`]: create, seal, abort, delete and reference counts over all of them.
+//!
+//! Nothing here is thread-safe unless it says so: as in Ray, one thread (or one lock) owns a store.
+
+pub mod allocator;
+pub mod common;
+pub mod eviction_policy;
+mod id_hash;
+mod id_index;
+mod lru_list;
+pub mod obj_lifecycle_mgr;
+pub mod object_header;
+pub mod object_store;
+mod slab;
+pub mod stats_collector;

@@ -1,0 +1,243 @@
+//! Where the objects of a table lie: at addresses that never change, in chunks that are given back.
+
+use std::mem::MaybeUninit;
+
+use super::common::LocalObject;
+use super::lru_list::{Link, Links};
+
+const SLOTS_IN_CHUNK: usize = 128;
+const SHIFT: u32 = SLOTS_IN_CHUNK.trailing_zeros();
+
+struct Slot<I> {
+    object: MaybeUninit<LocalObject<I>>,
+    link: Link,
+    in_lru: bool,
+}
+
+struct Chunk<I> {
+    used: u128,
+    slots: [Slot<I>; SLOTS_IN_CHUNK],
+}
+
+impl<I> Chunk<I> {
+    fn new_boxed() -> Box<Self> {
+        let empty = || Slot { object: MaybeUninit::uninit(), link: Link::OUT, in_lru: false };
+        Box::new(Self { used: 0, slots: std::array::from_fn(|_| empty()) })
+    }
+}
+
+struct Place<I> {
+    chunk: Option<Box<Chunk<I>>>,
+    /// Whether this place is on the stack of places with room.
+    stacked: bool,
+}
+
+/// Objects by number. A number is used again after its object is gone.
+pub(super) struct Slab<I> {
+    places: Vec<Place<I>>,
+    with_room: Vec<u32>,
+    without_chunk: Vec<u32>,
+    empty_chunks: usize,
+}
+
+impl<I> Slab<I> {
+    pub(super) fn new() -> Self {
+        Self {
+            places: Vec::new(),
+            with_room: Vec::new(),
+            without_chunk: Vec::new(),
+            empty_chunks: 0,
+        }
+    }
+
+    /// Adds an object that `create` writes to the place it is given.
+    ///
+    /// # Safety
+    /// `create` leaves a complete object at that place.
+    pub(super) unsafe fn insert(&mut self, create: impl FnOnce(*mut LocalObject<I>)) -> u32 {
+        let place_number = self.place_with_room();
+        let place = &mut self.places[place_number as usize];
+        let chunk = place.chunk.as_mut().expect("a place with room has a chunk");
+        let number = chunk.used.trailing_ones();
+        if chunk.used == 0 {
+            self.empty_chunks -= 1;
+        }
+        chunk.used |= 1 << number;
+        let slot = &mut chunk.slots[number as usize];
+        create(slot.object.as_mut_ptr());
+        if chunk.used == u128::MAX {
+            place.stacked = false;
+            self.with_room.pop();
+        }
+        (place_number << SHIFT) | number
+    }
+
+    /// Drops an object.
+    pub(super) fn remove(&mut self, index: u32) {
+        let (place_number, number) = split(index);
+        let place = &mut self.places[place_number];
+        let chunk = place.chunk.as_mut().expect("an object's place has a chunk");
+        assert!(chunk.used & (1 << number) != 0, "no object in this slot");
+        chunk.used &= !(1 << number);
+        // SAFETY: the bit said that an object is there, and it is cleared now.
+        unsafe { chunk.slots[number].object.assume_init_drop() };
+        if !place.stacked {
+            place.stacked = true;
+            self.with_room.push(u32_of(place_number));
+        }
+        if chunk.used == 0 {
+            self.empty_chunks += 1;
+            // One empty chunk is kept, so that an object that comes and goes does not cost one each time.
+            if self.empty_chunks > 1 {
+                self.empty_chunks -= 1;
+                place.chunk = None;
+                self.without_chunk.push(u32_of(place_number));
+            }
+        }
+    }
+
+    pub(super) fn get(&self, index: u32) -> &LocalObject<I> {
+        let slot = self.slot(index);
+        // SAFETY: `slot` has checked that there is an object.
+        unsafe { slot.object.assume_init_ref() }
+    }
+
+    pub(super) fn get_mut(&mut self, index: u32) -> &mut LocalObject<I> {
+        let slot = self.slot_mut(index);
+        // SAFETY: `slot_mut` has checked that there is an object.
+        unsafe { slot.object.assume_init_mut() }
+    }
+
+    pub(super) fn in_lru(&mut self, index: u32) -> &mut bool {
+        &mut self.slot_mut(index).in_lru
+    }
+
+    fn slot(&self, index: u32) -> &Slot<I> {
+        let (place_number, number) = split(index);
+        let chunk = self.places[place_number].chunk.as_ref().expect("no such chunk");
+        assert!(chunk.used & (1 << number) != 0, "no object in this slot");
+        &chunk.slots[number]
+    }
+
+    fn slot_mut(&mut self, index: u32) -> &mut Slot<I> {
+        let (place_number, number) = split(index);
+        let chunk = self.places[place_number].chunk.as_mut().expect("no such chunk");
+        assert!(chunk.used & (1 << number) != 0, "no object in this slot");
+        &mut chunk.slots[number]
+    }
+
+    fn place_with_room(&mut self) -> u32 {
+        // A place whose chunk was given back may still be on the stack.
+        while let Some(&top) = self.with_room.last() {
+            if self.places[top as usize].chunk.is_some() {
+                return top;
+            }
+            self.places[top as usize].stacked = false;
+            self.with_room.pop();
+        }
+        let place_number = self.without_chunk.pop().unwrap_or_else(|| {
+            self.places.push(Place { chunk: None, stacked: false });
+            u32_of(self.places.len() - 1)
+        });
+        self.places[place_number as usize] =
+            Place { chunk: Some(Chunk::new_boxed()), stacked: true };
+        self.with_room.push(place_number);
+        self.empty_chunks += 1;
+        place_number
+    }
+}
+
+impl<I> Drop for Slab<I> {
+    fn drop(&mut self) {
+        for chunk in self.places.iter_mut().filter_map(|place| place.chunk.as_mut()) {
+            for number in (0..SLOTS_IN_CHUNK).filter(|number| chunk.used & (1 << number) != 0) {
+                // SAFETY: the bit says that an object is there; the chunk is dropped next, without it.
+                unsafe { chunk.slots[number].object.assume_init_drop() };
+            }
+        }
+    }
+}
+
+impl<I> Links for Slab<I> {
+    fn link(&mut self, index: u32) -> &mut Link {
+        &mut self.slot_mut(index).link
+    }
+
+    fn peek(&self, index: u32) -> Link {
+        self.slot(index).link
+    }
+}
+
+fn split(index: u32) -> (usize, usize) {
+    ((index >> SHIFT) as usize, (index as usize) & (SLOTS_IN_CHUNK - 1))
+}
+
+fn u32_of(place_number: usize) -> u32 {
+    u32::try_from(place_number)
+        .ok()
+        .filter(|&number| number < u32::MAX >> SHIFT)
+        .expect("more objects than a table can number")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plasma::allocator::{Allocation, MemFd};
+    use crate::plasma::common::{ObjectInfo, ObjectSource};
+    use ray_common::ObjectId;
+
+    fn add(slab: &mut Slab<ObjectInfo>, size: i64) -> u32 {
+        let allocation = Allocation {
+            address: std::ptr::null_mut(),
+            size,
+            fd: MemFd::INVALID,
+            offset: 0,
+            device_num: 0,
+            mmap_size: 0,
+            fallback_allocated: false,
+        };
+        let info = ObjectInfo::new(ObjectId::random(), size, 0);
+        // SAFETY: `create_at` writes a complete object.
+        unsafe {
+            slab.insert(|place| {
+                LocalObject::create_at(
+                    place,
+                    allocation,
+                    &info,
+                    ObjectSource::CREATED_BY_WORKER,
+                    0,
+                );
+            })
+        }
+    }
+
+    #[test]
+    fn addresses_stay_and_chunks_go() {
+        let mut slab = Slab::new();
+        let numbers: Vec<u32> = (0..1000).map(|size| add(&mut slab, size)).collect();
+        let addresses: Vec<_> = numbers.iter().map(|&n| std::ptr::from_ref(slab.get(n))).collect();
+        for (size, &number) in numbers.iter().enumerate() {
+            assert_eq!(slab.get(number).info().data_size, i64::try_from(size).unwrap());
+            assert_eq!(std::ptr::from_ref(slab.get(number)), addresses[size]);
+        }
+        for &number in &numbers {
+            slab.remove(number);
+        }
+        assert_eq!(slab.places.iter().filter(|place| place.chunk.is_some()).count(), 1);
+        let again: Vec<u32> = (0..300).map(|size| add(&mut slab, size)).collect();
+        assert!(again.iter().all(|number| numbers.contains(number)), "numbers are used again");
+        let mut unique = again.clone();
+        unique.sort_unstable();
+        unique.dedup();
+        assert_eq!(unique.len(), 300);
+    }
+
+    #[test]
+    #[should_panic(expected = "no object in this slot")]
+    fn a_removed_object_cannot_be_reached() {
+        let mut slab = Slab::new();
+        let (first, _second) = (add(&mut slab, 1), add(&mut slab, 2));
+        slab.remove(first);
+        slab.get(first);
+    }
+}
