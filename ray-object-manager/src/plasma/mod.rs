@@ -11,11 +11,14 @@
 pub mod allocator;
 pub mod common;
 pub mod eviction_policy;
+mod free_space;
 mod id_hash;
 mod id_index;
 mod lru_list;
+pub mod mappings;
 pub mod obj_lifecycle_mgr;
 pub mod object_header;
 pub mod object_store;
+pub mod plasma_allocator;
 mod slab;
 pub mod stats_collector;

@@ -1,0 +1,143 @@
+//! What a free space looks like as a whole: for tests and for pictures. Linear in the pieces.
+
+use super::records::{Record, State, NIL, TOP};
+use super::small::{self, SmallBins};
+use super::{hash, FreeSpace};
+
+/// A piece of the region, in granules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Piece {
+    pub(crate) offset: u64,
+    pub(crate) size: u64,
+    pub(crate) live: bool,
+}
+
+impl FreeSpace {
+    /// All pieces by rising offset; the last one is the top, which may be empty.
+    pub(crate) fn pieces(&self) -> impl Iterator<Item = Piece> + '_ {
+        let mut next = Some(self.records.at(TOP).next);
+        std::iter::from_fn(move || {
+            let index = next?;
+            let Record { offset, size, state, .. } = *self.records.at(index);
+            next = (index != TOP).then(|| self.records.at(index).next);
+            Some(Piece { offset, size, live: state == State::Live })
+        })
+    }
+
+    /// Granules of the largest free piece.
+    pub(crate) fn largest_free(&self) -> u64 {
+        self.pieces().filter(|piece| !piece.live).map(|piece| piece.size).max().unwrap_or(0)
+    }
+
+    /// The live part of each of `buckets` equal parts of the region, from 0 to 1.
+    pub(crate) fn occupancy(&self, buckets: usize) -> Vec<f64> {
+        let mut used = vec![0_u128; buckets];
+        // In units of which a granule has `buckets` and a bucket `granules`, all borders are whole.
+        let (granules, count) = (u128::from(self.granules), buckets as u128);
+        for piece in self.pieces().filter(|piece| piece.live && buckets > 0) {
+            let mut at = u128::from(piece.offset) * count;
+            let end = u128::from(piece.offset + piece.size) * count;
+            while at < end {
+                let bucket = at / granules;
+                let until = end.min((bucket + 1) * granules);
+                if let Some(used) = usize::try_from(bucket).ok().and_then(|at| used.get_mut(at)) {
+                    *used += until - at;
+                }
+                at = until;
+            }
+        }
+        // Precise enough for a picture.
+        #[allow(clippy::cast_precision_loss)]
+        used.into_iter().map(|used| used as f64 / granules.max(1) as f64).collect()
+    }
+
+    /// Compares every structure with every other.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let (live, listed) = self.check_ring()?;
+        let mut seen = 0;
+        for bin in 1..small::SIZES {
+            seen += self.check_list(bin)?;
+        }
+        let mut large = Vec::new();
+        self.large.check(&self.records, |index| large.push(index))?;
+        for index in large {
+            self.check_listed(index)?;
+            ensure(
+                SmallBins::bin(self.records.at(index).size).is_none(),
+                "a small piece in a trie",
+            )?;
+            seen += 1;
+        }
+        ensure(seen == listed, "free pieces and listed pieces differ in number")?;
+        ensure(self.live.len() == live, "live pieces and the table differ in number")?;
+        let numbered = self.records.unused() + live + listed + 1;
+        ensure(self.records.len() == numbered, "a record is neither used nor unused")
+    }
+
+    /// Counts live and listed pieces.
+    fn check_ring(&self) -> Result<(usize, usize), String> {
+        let (mut live, mut listed, mut free) = (0, 0, 0);
+        let (mut at, mut prev, mut prev_live) = (0, TOP, true);
+        let mut index = self.records.at(TOP).next;
+        loop {
+            let record = *self.records.at(index);
+            let wrong = |what: &str| Err(format!("piece {index} {what}: {record:?}"));
+            if record.offset != at || record.prev != prev {
+                return wrong("does not adjoin the one before");
+            }
+            match record.state {
+                State::Live => {
+                    live += 1;
+                    let found = self.live.find(hash(at), |&other| other == index);
+                    if found.is_none() || record.size == 0 {
+                        return wrong("is empty or not in the table");
+                    }
+                }
+                State::Free => {
+                    free += record.size;
+                    listed += usize::from(index != TOP);
+                    if !prev_live || (record.size == 0 && index != TOP) {
+                        return wrong("is empty or should have merged");
+                    }
+                }
+                State::Unused => return wrong("is unused"),
+            }
+            at += record.size;
+            prev_live = record.state == State::Live;
+            if index == TOP {
+                break;
+            }
+            (prev, index) = (index, record.next);
+        }
+        ensure(at == self.granules, "the pieces do not fill the region")?;
+        ensure(free == self.free, "the free granules are miscounted")?;
+        Ok((live, listed))
+    }
+
+    fn check_list(&self, bin: usize) -> Result<usize, String> {
+        let (mut index, bitmaps_agree) = self.small.head(bin);
+        ensure(bitmaps_agree, "a bitmap is wrong")?;
+        let (mut back, mut count) = (NIL, 0);
+        while index != NIL {
+            let record = self.records.at(index);
+            self.check_listed(index)?;
+            ensure(record.size == bin as u64, "a piece in the list of another size")?;
+            ensure(record.back == back, "a list is not linked both ways")?;
+            (back, index, count) = (index, record.forward, count + 1);
+        }
+        Ok(count)
+    }
+
+    fn check_listed(&self, index: u32) -> Result<(), String> {
+        let free = index != TOP && self.records.at(index).state == State::Free;
+        ensure(free, "a piece that is not free in a list")
+    }
+}
+
+fn ensure(holds: bool, otherwise: &str) -> Result<(), String> {
+    if holds {
+        Ok(())
+    } else {
+        Err(otherwise.to_owned())
+    }
+}

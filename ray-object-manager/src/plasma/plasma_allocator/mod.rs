@@ -1,0 +1,292 @@
+//! Ray's `PlasmaAllocator`: objects' memory from one shared file, and from files on disk when it is full.
+
+mod fallback;
+mod region;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::Arc;
+
+use ray_sys::MappingOptions;
+
+pub use region::{AddressesOnly, FileRegion, Region};
+
+use super::allocator::{AllocError, Allocation, Allocator, FreeError};
+use super::free_space::{FreeSpace, GRANULE};
+use fallback::FallbackFiles;
+
+/// A primary region must be larger than this many bytes, as Ray asks.
+pub const MIN_FOOTPRINT_LIMIT: i64 = 2048;
+
+/// Largest request that a mapping could hold, with room to round it up to pages of any size.
+const LARGEST_REQUEST: usize = isize::MAX.unsigned_abs() - (1 << 30);
+
+/// What a [`PlasmaAllocator`] is made from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlasmaAllocatorConfig {
+    /// Where the file of the primary region lies, usually `/dev/shm`.
+    pub plasma_directory: PathBuf,
+    /// Where fallback files lie, on a disk. It is not looked at before the first of them.
+    pub fallback_directory: PathBuf,
+    /// Bytes of the primary region; more than [`MIN_FOOTPRINT_LIMIT`].
+    pub footprint_limit: i64,
+    /// Use huge pages for the primary region if there are any.
+    pub hugepage_enabled: bool,
+    /// Reserve the whole primary region and set up its pages at the start.
+    pub preallocate: bool,
+    /// Leave all mappings out of core dumps.
+    pub exclude_from_core_dump: bool,
+}
+
+/// Why there is no allocator.
+#[derive(Debug, thiserror::Error)]
+pub enum InitError {
+    /// The limit is too small, or negative.
+    #[error("Footprint limit has to be greater than {MIN_FOOTPRINT_LIMIT}, it is {limit}")]
+    LimitTooSmall {
+        /// The limit.
+        limit: i64,
+    },
+    /// The operating system refused the file of the primary region.
+    #[error(
+        "cannot set up a primary region of {limit} bytes in {}: {source}; is the directory there, \
+         may it be written, and has it enough space?",
+        directory.display()
+    )]
+    Directory {
+        /// The plasma directory.
+        directory: PathBuf,
+        /// The footprint limit.
+        limit: i64,
+        /// What the operating system said.
+        source: io::Error,
+    },
+}
+
+/// Gives out memory of a primary region, and of fallback files when asked to.
+///
+/// Not thread-safe, except for the counter that [`Self::fallback_counter`] hands out. Its
+/// bookkeeping lies in memory of its own: who writes beyond an object damages other objects, never it.
+/// Several can live in one process.
+#[derive(Debug)]
+pub struct PlasmaAllocator<R = FileRegion> {
+    region: R,
+    space: FreeSpace,
+    footprint_limit: i64,
+    /// Bytes in live allocations of the primary region, as they were asked for.
+    primary_allocated: i64,
+    fallback: FallbackFiles,
+}
+
+impl PlasmaAllocator {
+    /// Creates and maps the primary region.
+    ///
+    /// # Errors
+    /// When the limit is too small, or the plasma directory is missing, read-only or (with
+    /// `preallocate`) has too little space.
+    pub fn new(config: PlasmaAllocatorConfig) -> Result<Self, InitError> {
+        let limit = config.footprint_limit;
+        let usable = usable(limit)?;
+        let options = MappingOptions {
+            huge_pages: config.hugepage_enabled,
+            reserve: config.preallocate,
+            populate: config.preallocate,
+            exclude_from_core_dump: config.exclude_from_core_dump,
+        };
+        match FileRegion::new(&config.plasma_directory, usable, options) {
+            Ok(region) => Self::with_region(region, config),
+            Err(source) => {
+                Err(InitError::Directory { directory: config.plasma_directory, limit, source })
+            }
+        }
+    }
+}
+
+/// Bytes of a region that can be given out.
+fn usable(limit: i64) -> Result<usize, InitError> {
+    let too_small = InitError::LimitTooSmall { limit };
+    match usize::try_from(limit) {
+        Ok(bytes) if limit > MIN_FOOTPRINT_LIMIT => Ok(bytes / GRANULE * GRANULE),
+        _ => Err(too_small),
+    }
+}
+
+impl<R: Region> PlasmaAllocator<R> {
+    /// An allocator over some other primary region, which takes the place of what `config` says
+    /// about one, except for the limit.
+    ///
+    /// # Errors
+    /// When the limit is too small.
+    pub fn with_region(region: R, config: PlasmaAllocatorConfig) -> Result<Self, InitError> {
+        let size = usable(config.footprint_limit)?.min(region.usable());
+        Ok(Self {
+            space: FreeSpace::new((size / GRANULE) as u64),
+            region,
+            footprint_limit: config.footprint_limit,
+            primary_allocated: 0,
+            fallback: FallbackFiles::new(config.fallback_directory, config.exclude_from_core_dump),
+        })
+    }
+
+    /// Bytes in fallback files, kept current while other threads read it.
+    #[must_use]
+    pub fn fallback_counter(&self) -> Arc<AtomicI64> {
+        Arc::clone(self.fallback.allocated())
+    }
+
+    /// The primary region.
+    #[must_use]
+    pub fn region(&self) -> &R {
+        &self.region
+    }
+
+    /// The part in use, from 0 to 1, of each of so many equal parts of the primary region. Linear
+    /// in the number of allocations.
+    #[must_use]
+    pub fn occupancy(&self, buckets: usize) -> Vec<f64> {
+        self.space.occupancy(buckets)
+    }
+
+    /// Bytes of the primary region that are free, in whatever pieces.
+    #[must_use]
+    pub fn free_bytes(&self) -> usize {
+        bytes(self.space.free_granules())
+    }
+
+    /// Bytes of the largest free piece of the primary region. Linear in the number of allocations.
+    #[must_use]
+    pub fn largest_free_block(&self) -> usize {
+        bytes(self.space.largest_free())
+    }
+
+    /// Live allocations of either kind.
+    #[must_use]
+    pub fn num_live(&self) -> usize {
+        self.space.num_live() + self.fallback.len()
+    }
+
+    /// Bytes of the primary region for which the operating system has promised space.
+    #[must_use]
+    pub fn reserved_bytes(&self) -> usize {
+        self.region.reserved()
+    }
+
+    /// Bytes of memory that the bookkeeping of the primary region takes at present.
+    #[must_use]
+    pub fn bookkeeping_bytes(&self) -> usize {
+        self.space.footprint()
+    }
+
+    /// Compares every structure of the allocator with every other. Linear; for tests.
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub fn check_invariants(&self) -> Result<(), String> {
+        self.space.check()?;
+        self.fallback.check()?;
+        let live: u64 =
+            self.space.pieces().filter(|piece| piece.live).map(|piece| piece.size).sum();
+        let live = i64::try_from(bytes(live)).unwrap_or(i64::MAX);
+        if self.primary_allocated < 0 || self.primary_allocated > live {
+            return Err(format!("{} bytes counted, {live} are live", self.primary_allocated));
+        }
+        let last = self.space.pieces().filter(|piece| piece.live).last();
+        if last.is_some_and(|last| bytes(last.offset + last.size) > self.region.reserved()) {
+            return Err("a live allocation has no space behind it".to_owned());
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn allocate_primary(&mut self, requested: usize) -> Result<Allocation, AllocError> {
+        if requested > LARGEST_REQUEST {
+            return Err(AllocError::TooLarge { requested });
+        }
+        let Some(fit) = self.space.find(requested) else {
+            return Err(AllocError::OutOfMemory { requested });
+        };
+        let (offset, end) = (bytes(fit.offset), bytes(fit.end()));
+        if let Err(source) = self.region.reserve_to(end) {
+            return Err(out_of_space(requested, self.region.directory(), source));
+        }
+        self.space.take(fit, requested);
+        let size = signed(requested);
+        self.primary_allocated += size;
+        let record = self.region.record();
+        Ok(Allocation {
+            address: self.region.base().wrapping_add(offset),
+            size,
+            fd: record.fd,
+            offset: offset.cast_signed(),
+            device_num: 0,
+            mmap_size: record.size,
+            fallback_allocated: false,
+        })
+    }
+
+    #[cold]
+    fn allocate_fallback(&mut self, requested: usize) -> Result<Allocation, AllocError> {
+        if self.allocated().checked_add(signed(requested)).is_none() {
+            return Err(AllocError::TooLarge { requested });
+        }
+        let done = self.fallback.allocate(requested);
+        done.map_err(|source| out_of_space(requested, self.fallback.directory(), source))
+    }
+}
+
+impl<R: Region> Allocator for PlasmaAllocator<R> {
+    fn allocate(&mut self, bytes: usize) -> Result<Allocation, AllocError> {
+        self.allocate_primary(bytes)
+    }
+
+    fn fallback_allocate(&mut self, bytes: usize) -> Result<Allocation, AllocError> {
+        match self.allocate_primary(bytes) {
+            Err(AllocError::OutOfMemory { .. } | AllocError::OutOfSpace { .. }) => {
+                self.allocate_fallback(bytes)
+            }
+            done => done,
+        }
+    }
+
+    fn free(&mut self, allocation: Allocation) -> Result<(), FreeError> {
+        let address = allocation.address as usize;
+        if address == 0 {
+            return Err(FreeError::Null);
+        }
+        let offset = address.wrapping_sub(self.region.base() as usize);
+        if offset < self.region.usable() {
+            let whole = offset.is_multiple_of(GRANULE);
+            let size = whole.then(|| self.space.release((offset / GRANULE) as u64)).flatten();
+            self.primary_allocated -= signed(size.ok_or(FreeError::NotAllocated(address))?);
+            return Ok(());
+        }
+        self.fallback.free(address).map(drop).ok_or(FreeError::NotAllocated(address))
+    }
+
+    fn footprint_limit(&self) -> i64 {
+        self.footprint_limit
+    }
+
+    fn allocated(&self) -> i64 {
+        self.primary_allocated + self.fallback_allocated()
+    }
+
+    fn fallback_allocated(&self) -> i64 {
+        self.fallback.allocated().load(Ordering::Relaxed)
+    }
+}
+
+fn out_of_space(requested: usize, directory: &Path, source: io::Error) -> AllocError {
+    AllocError::OutOfSpace { requested, directory: directory.display().to_string(), source }
+}
+
+/// Granules of a mapped region, whose bytes a `usize` can always count.
+fn bytes(granules: u64) -> usize {
+    usize::try_from(granules).unwrap_or(usize::MAX).saturating_mul(GRANULE)
+}
+
+/// Sizes of allocations are at most [`LARGEST_REQUEST`].
+fn signed(bytes: usize) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
+}

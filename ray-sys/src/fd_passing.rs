@@ -1,0 +1,82 @@
+//! Descriptors over a Unix socket.
+
+use std::io::{self, IoSlice, IoSliceMut, Write};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+
+use rustix::io::Errno;
+use rustix::net::{
+    recvmsg, sendmsg, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags,
+    SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
+};
+
+use crate::context;
+
+/// Sends `payload`, at least a byte, and with its first byte a copy of the descriptor.
+///
+/// # Errors
+/// When the other side is gone, or the payload is empty.
+pub fn send_fd(stream: &UnixStream, fd: BorrowedFd<'_>, payload: &[u8]) -> io::Result<()> {
+    if payload.is_empty() {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "a descriptor needs at least a byte to travel with",
+        ));
+    }
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let fds = [fd];
+    let sent = loop {
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        control.push(SendAncillaryMessage::ScmRights(&fds));
+        let bytes = [IoSlice::new(payload)];
+        match sendmsg(stream.as_fd(), &bytes, &mut control, SendFlags::NOSIGNAL) {
+            Err(Errno::INTR) => {}
+            other => {
+                break other.map_err(|error| context(&error.into(), "sending a descriptor"))?
+            }
+        }
+    };
+    let mut stream = stream;
+    stream.write_all(&payload[sent..])
+}
+
+/// Receives a descriptor, which closes on exec, and the bytes that came with it. Returns how many
+/// bytes of `payload` were filled; the rest of a longer message stays in the socket.
+///
+/// # Errors
+/// When the other side has closed the connection, sent no descriptor or more than one, or when
+/// `payload` is empty.
+pub fn recv_fd(stream: &UnixStream, payload: &mut [u8]) -> io::Result<(OwnedFd, usize)> {
+    let wrong = |kind, what| Err(io::Error::new(kind, what));
+    if payload.is_empty() {
+        return wrong(io::ErrorKind::InvalidInput, "no room for the byte that brings a descriptor");
+    }
+    // Room for one more than is wanted, so that a second is seen (and closed) instead of cut off.
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
+    let (received, fds) = loop {
+        let mut control = RecvAncillaryBuffer::new(&mut space);
+        let mut bytes = [IoSliceMut::new(payload)];
+        let received =
+            match recvmsg(stream.as_fd(), &mut bytes, &mut control, RecvFlags::CMSG_CLOEXEC) {
+                Err(Errno::INTR) => continue,
+                other => other.map_err(|error| context(&error.into(), "receiving a descriptor"))?,
+            };
+        let mut fds: Vec<OwnedFd> = Vec::new();
+        for message in control.drain() {
+            if let RecvAncillaryMessage::ScmRights(rights) = message {
+                fds.extend(rights);
+            }
+        }
+        break (received, fds);
+    };
+    if received.bytes == 0 {
+        return wrong(io::ErrorKind::UnexpectedEof, "closed before a descriptor came");
+    }
+    let mut fds = fds.into_iter();
+    match (fds.next(), fds.next(), received.flags.contains(ReturnFlags::CTRUNC)) {
+        (Some(fd), None, false) => Ok((fd, received.bytes)),
+        (None, ..) => wrong(io::ErrorKind::InvalidData, "bytes came without a descriptor"),
+        _ => wrong(io::ErrorKind::InvalidData, "more than one descriptor came"),
+    }
+}

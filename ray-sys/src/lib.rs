@@ -1,0 +1,24 @@
+//! The operating-system calls of the object manager, and the only crate of it that makes them unsafely.
+//!
+//! * [`FileMapping`]: a file without a name, mapped and shared, whose space can be reserved ahead of use;
+//! * [`send_fd`] and [`recv_fd`]: a descriptor handed to another process.
+//!
+//! Linux only, like Ray's shared-memory store on anything but a test bench.
+
+mod fd_passing;
+mod mapping;
+mod pages;
+
+pub use fd_passing::{recv_fd, send_fd};
+pub use mapping::{FileMapping, MappingOptions};
+pub use pages::{page_size, round_up};
+
+use std::fmt::Display;
+use std::io;
+
+/// The same kind of error with a description of what was being done in front of it.
+///
+/// The operating system's number is kept in the text only; [`io::Error::kind`] stays.
+fn context(error: &io::Error, what: impl Display) -> io::Error {
+    io::Error::new(error.kind(), format!("{what}: {error}"))
+}

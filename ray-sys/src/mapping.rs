@@ -1,0 +1,283 @@
+//! A shared file mapping without a name in any directory.
+
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::ptr::NonNull;
+
+use mmap_rs::{MmapFlags, MmapMut, MmapOptions};
+use rustix::fs::{fallocate, memfd_create, FallocateFlags, MemfdFlags};
+use rustix::io::Errno;
+use rustix::mm::{madvise, Advice};
+
+use crate::context;
+use crate::pages::{huge_page_size, page_size, round_up};
+
+/// How [`FileMapping::create`] sets a mapping up.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct MappingOptions {
+    /// Use huge pages; when there are none, say so in the log and use ordinary ones.
+    pub huge_pages: bool,
+    /// Reserve all space of the file before mapping it.
+    pub reserve: bool,
+    /// Reserve all space and set up all pages now, so that no first touch is slow later.
+    pub populate: bool,
+    /// Leave the mapping out of core dumps.
+    pub exclude_from_core_dump: bool,
+}
+
+/// A file that has no name, mapped once, readable and writable, and shared with every process that
+/// is given its descriptor. Unmapped and closed on drop.
+#[derive(Debug)]
+pub struct FileMapping {
+    // Declared in the order in which they have to go.
+    map: MmapMut,
+    file: File,
+    page_size: usize,
+}
+
+impl FileMapping {
+    /// Creates a file of `size` bytes, rounded up to pages, in `directory`, and maps it.
+    ///
+    /// The file is sparse unless `options` ask for its space. It has no name, mode 0600, and a
+    /// descriptor that closes on exec. With huge pages it lies in `directory` if that is a
+    /// hugetlbfs, else in an anonymous memory file.
+    ///
+    /// # Errors
+    /// When the directory is missing or may not be written, when there is no space, or when the
+    /// size is 0 or more than a mapping can have.
+    pub fn create(directory: &Path, size: usize, options: MappingOptions) -> io::Result<Self> {
+        let what = || format!("mapping {size} bytes in {}", directory.display());
+        if size == 0 || round_up(size, page_size()).is_none() {
+            return Err(context(&io::ErrorKind::InvalidInput.into(), what()));
+        }
+        let in_directory = File::open(directory).map_err(|error| context(&error, what()))?;
+        if !in_directory.metadata().is_ok_and(|data| data.is_dir()) {
+            return Err(context(&io::ErrorKind::NotADirectory.into(), what()));
+        }
+        let is_hugetlbfs = huge_page_size(&in_directory)?.is_some();
+        if options.huge_pages || is_hugetlbfs {
+            match Self::create_huge(directory, is_hugetlbfs, size, options) {
+                Ok(mapping) => return Ok(mapping),
+                Err(error) => log::warn!(
+                    "no huge pages for {size} bytes in {}, using ordinary ones: {error}",
+                    directory.display()
+                ),
+            }
+        }
+        let file = if is_hugetlbfs { memory_file(MemfdFlags::empty()) } else { named(directory) };
+        let mapping = file
+            .and_then(|file| Self::over_new_file(file, size, options))
+            .map_err(|error| context(&error, what()))?;
+        if options.huge_pages {
+            mapping.advise(Advice::LinuxHugepage, "transparent huge pages");
+        }
+        Ok(mapping)
+    }
+
+    /// Maps the first `size` bytes, rounded up to pages, of a file that another process sent.
+    ///
+    /// # Errors
+    /// When the file is shorter than that (touching what is missing would kill this process), or
+    /// cannot be mapped for reading and writing.
+    pub fn from_fd(fd: OwnedFd, size: usize, exclude_from_core_dump: bool) -> io::Result<Self> {
+        let what = || format!("mapping {size} bytes of a received descriptor");
+        let file = File::from(fd);
+        let file_len = file.metadata().map_err(|error| context(&error, what()))?.len();
+        let page_size = file_page_size(&file)?;
+        let len = round_up(size, page_size).filter(|&len| len > 0 && len as u64 <= file_len);
+        let len = len.ok_or_else(|| {
+            context(&io::ErrorKind::InvalidInput.into(), format!("{} (it has {file_len})", what()))
+        })?;
+        let mapping = Self::map(file, len, page_size, MmapFlags::SHARED)
+            .map_err(|error| context(&error, what()))?;
+        if exclude_from_core_dump {
+            mapping.advise(Advice::LinuxDontDump, "exclusion from core dumps");
+        }
+        Ok(mapping)
+    }
+
+    fn create_huge(
+        directory: &Path,
+        is_hugetlbfs: bool,
+        size: usize,
+        options: MappingOptions,
+    ) -> io::Result<Self> {
+        let file = if is_hugetlbfs { named(directory) } else { memory_file(MemfdFlags::HUGETLB) }?;
+        Self::over_new_file(file, size, options)
+    }
+
+    fn over_new_file(file: File, size: usize, options: MappingOptions) -> io::Result<Self> {
+        let page_size = file_page_size(&file)?;
+        let len = round_up(size, page_size).ok_or(io::ErrorKind::InvalidInput)?;
+        file.set_len(len as u64)?;
+        let mut flags = MmapFlags::SHARED;
+        if options.reserve || options.populate {
+            reserve(&file, 0..len as u64)?;
+        }
+        if options.populate {
+            flags |= MmapFlags::POPULATE;
+        }
+        let mapping = Self::map(file, len, page_size, flags)?;
+        if options.exclude_from_core_dump {
+            mapping.advise(Advice::LinuxDontDump, "exclusion from core dumps");
+        }
+        Ok(mapping)
+    }
+
+    fn map(file: File, len: usize, page_size: usize, flags: MmapFlags) -> io::Result<Self> {
+        let options = MmapOptions::new(len).map_err(from_mmap)?.with_flags(flags);
+        // SAFETY: no reference into the mapping is ever made: it is reached by raw pointers only,
+        // so that other processes may change its bytes. The file is as long as the mapping.
+        let map = unsafe { options.with_file(&file, 0) }.map_mut().map_err(from_mmap)?;
+        Ok(Self { map, file, page_size })
+    }
+
+    /// Best effort: these calls change speed or the size of a dump, never what is stored.
+    fn advise(&self, advice: Advice, what: &str) {
+        // SAFETY: the range is the whole of a mapping that we own; neither advice alters its bytes.
+        let done = unsafe { madvise(self.base().as_ptr().cast(), self.len(), advice) };
+        if let Err(error) = done {
+            log::warn!("no {what} for a mapping of {} bytes: {error}", self.len());
+        }
+    }
+
+    /// The first byte of the mapping.
+    #[must_use]
+    pub fn base(&self) -> NonNull<u8> {
+        NonNull::new(self.map.as_ptr().cast_mut()).unwrap_or(NonNull::dangling())
+    }
+
+    /// Bytes mapped: a multiple of [`Self::page_size`].
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.map.size()
+    }
+
+    /// Never: a mapping has at least a page.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes of a page of this file.
+    #[must_use]
+    pub fn page_size(&self) -> usize {
+        self.page_size
+    }
+
+    /// Whether the file consists of huge pages.
+    #[must_use]
+    pub fn is_huge(&self) -> bool {
+        self.page_size != page_size()
+    }
+
+    /// The number of the descriptor, which stays open as long as this mapping.
+    #[must_use]
+    pub fn raw_fd(&self) -> RawFd {
+        self.file.as_raw_fd()
+    }
+
+    /// Makes sure that there is space behind these bytes of the file, so that touching them cannot
+    /// fail. What they hold is kept, unless the file system has no call for it: there the range is
+    /// overwritten with zeros, so ask only once for each byte, before its first use.
+    ///
+    /// # Errors
+    /// When there is no space, or the range does not lie in the file.
+    pub fn reserve(&self, range: Range<usize>) -> io::Result<()> {
+        let what = || format!("reserving bytes {} to {}", range.start, range.end);
+        if range.start > range.end || range.end > self.len() {
+            return Err(context(&io::ErrorKind::InvalidInput.into(), what()));
+        }
+        reserve(&self.file, range.start as u64..range.end as u64)
+            .map_err(|error| context(&error, what()))
+    }
+
+    /// Copies `bytes` to `offset` of the mapping.
+    ///
+    /// # Errors
+    /// When they would not all lie in the mapping.
+    pub fn copy_in(&self, offset: usize, bytes: &[u8]) -> io::Result<()> {
+        let to = self.checked(offset, bytes.len())?;
+        // SAFETY: `checked` saw that the target lies in the mapping, and `bytes` cannot overlap it
+        // because no reference into a mapping is ever made.
+        unsafe { to.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
+        Ok(())
+    }
+
+    /// Copies what the mapping holds at `offset` to `bytes`.
+    ///
+    /// # Errors
+    /// When the mapping ends before.
+    pub fn copy_out(&self, offset: usize, bytes: &mut [u8]) -> io::Result<()> {
+        let from = self.checked(offset, bytes.len())?;
+        // SAFETY: as in `copy_in`.
+        unsafe { from.copy_to_nonoverlapping(bytes.as_mut_ptr(), bytes.len()) };
+        Ok(())
+    }
+
+    fn checked(&self, offset: usize, len: usize) -> io::Result<*mut u8> {
+        let end = offset.checked_add(len).filter(|&end| end <= self.len());
+        end.ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(self.base().as_ptr().wrapping_add(offset))
+    }
+}
+
+impl AsFd for FileMapping {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
+fn named(directory: &Path) -> io::Result<File> {
+    tempfile::tempfile_in(directory)
+}
+
+fn memory_file(flags: MemfdFlags) -> io::Result<File> {
+    Ok(memfd_create("plasma", flags | MemfdFlags::CLOEXEC)?.into())
+}
+
+fn file_page_size(file: &File) -> io::Result<usize> {
+    Ok(huge_page_size(file)?.unwrap_or_else(page_size))
+}
+
+fn from_mmap(error: mmap_rs::Error) -> io::Error {
+    match error {
+        mmap_rs::Error::Nix(errno) => io::Error::from_raw_os_error(errno as i32),
+        mmap_rs::Error::Io(error) => error,
+        other => io::Error::other(other),
+    }
+}
+
+/// Smallest piece that a reservation is cut into when signals keep interrupting it.
+const SMALLEST_PIECE: u64 = 256 * 1024;
+
+fn reserve(file: &File, range: Range<u64>) -> io::Result<()> {
+    let mut at = range.start;
+    let mut piece = range.end - at;
+    while at < range.end {
+        let len = piece.min(range.end - at);
+        match fallocate(file, FallocateFlags::empty(), at, len) {
+            Ok(()) => at += len,
+            // tmpfs gives back what an interrupted call had got so far: smaller steps get through.
+            Err(Errno::INTR) => piece = (len / 2).max(SMALLEST_PIECE),
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => return write_zeros(file, at..range.end),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+fn write_zeros(file: &File, range: Range<u64>) -> io::Result<()> {
+    const ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+    let mut at = range.start;
+    while at < range.end {
+        let len = usize::try_from(range.end - at).unwrap_or(ZEROS.len()).min(ZEROS.len());
+        file.write_all_at(&ZEROS[..len], at)?;
+        at += len as u64;
+    }
+    Ok(())
+}
