@@ -61,6 +61,8 @@ pub mod ffi {
         fn fallback_allocated(&self) -> i64;
     }
 
+    impl UniquePtr<AllocatorHook> {}
+
     extern "Rust" {
         type AllocatorHandle;
 
@@ -199,11 +201,8 @@ fn allocation_at(address: usize) -> Allocation {
 }
 
 fn find_mapping(address: usize, out: &mut ffi::RawMapping) -> bool {
-    let found = mappings::find(address);
-    if let Some((base, record)) = found {
-        *out = raw_mapping(base, &record);
-    }
-    found.is_some()
+    let found = mappings::find(address).map(|(base, record)| raw_mapping(base, &record));
+    found.map(|mapping| *out = mapping).is_some()
 }
 
 fn all_mappings() -> Vec<ffi::RawMapping> {

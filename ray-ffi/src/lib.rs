@@ -5,13 +5,13 @@
 //! use its address; what lies there is described in [`layout`] and asserted on both sides. A panic ends
 //! the process with its message, as a failed `RAY_CHECK` does.
 
-#![allow(clippy::missing_safety_doc)] // `unsafe` functions of the bridges state their contract in words
+#![allow(unreachable_pub)] // what cxx expands to
 
-pub mod allocator;
+mod allocator;
 pub mod capi;
-pub mod eviction_policy;
-pub mod layout;
-pub mod lifecycle;
-pub mod logging;
-pub mod object_store;
-pub mod stats_collector;
+mod eviction_policy;
+mod layout;
+mod lifecycle;
+mod logging;
+mod object_store;
+mod stats_collector;

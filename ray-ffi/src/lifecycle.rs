@@ -14,7 +14,7 @@ use ray_object_manager::plasma::obj_lifecycle_mgr::{
 use ray_object_manager::plasma::object_store::ObjectTable;
 use ray_object_manager::plasma::stats_collector::StatsCollector;
 
-use crate::allocator::{ffi::AllocatorHook, AllocatorHandle, AllocatorRef};
+use crate::allocator::{ffi::AllocatorHook, AllocatorRef};
 use crate::eviction_policy::{append_ids, keys_from};
 use crate::layout::{object_id, object_info, CxxObjectId, CxxObjectInfo};
 use crate::logging;
@@ -65,14 +65,10 @@ pub mod ffi {
     }
 
     extern "Rust" {
-        #[cxx_name = "AllocatorHandle"]
-        type AllocatorHandle;
-    }
-
-    extern "Rust" {
         type LifecycleHandle;
 
-        unsafe fn lifecycle_new(allocator: *const AllocatorHandle) -> Box<LifecycleHandle>;
+        /// `allocator` is the address of an `AllocatorHandle` that outlives the manager.
+        unsafe fn lifecycle_new(allocator: *const u8) -> Box<LifecycleHandle>;
         fn lifecycle_new_foreign_allocator(
             allocator: UniquePtr<AllocatorHook>,
         ) -> Box<LifecycleHandle>;
@@ -112,13 +108,14 @@ type Foreign =
 /// A `plasma::ObjectLifecycleManager`.
 pub struct LifecycleHandle(UnsafeCell<Manager>);
 
+#[allow(clippy::large_enum_variant)] // there are few managers, and the large one is the usual one
 enum Manager {
     Own(Own),
     Foreign(Foreign),
 }
 
-unsafe fn lifecycle_new(allocator: *const AllocatorHandle) -> Box<LifecycleHandle> {
-    new_over(AllocatorRef::Ours(allocator))
+unsafe fn lifecycle_new(allocator: *const u8) -> Box<LifecycleHandle> {
+    new_over(AllocatorRef::Ours(allocator.cast()))
 }
 
 fn lifecycle_new_foreign_allocator(allocator: UniquePtr<AllocatorHook>) -> Box<LifecycleHandle> {
@@ -232,34 +229,34 @@ impl LifecycleHandle {
         }
     }
 
-    fn eager_deletions(&self) -> &mut EagerDeletions {
-        either!(self, manager => manager.eager_deletions_mut())
+    fn with_eager_deletions<R>(&self, work: impl FnOnce(&mut EagerDeletions) -> R) -> R {
+        either!(self, manager => work(manager.eager_deletions_mut()))
     }
 
     fn eager_deletions_len(&self) -> usize {
-        self.eager_deletions().len()
+        self.with_eager_deletions(|ids| ids.len())
     }
 
     fn eager_deletions_contain(&self, id: &[u8; 28]) -> bool {
-        self.eager_deletions().contains(&ObjectId::from_bytes(*id))
+        self.with_eager_deletions(|ids| ids.contains(&ObjectId::from_bytes(*id)))
     }
 
     fn eager_deletions_insert(&self, id: &[u8; 28]) -> bool {
-        self.eager_deletions().insert(ObjectId::from_bytes(*id))
+        self.with_eager_deletions(|ids| ids.insert(ObjectId::from_bytes(*id)))
     }
 
     fn eager_deletions_remove(&self, id: &[u8; 28]) -> bool {
-        self.eager_deletions().remove(&ObjectId::from_bytes(*id))
+        self.with_eager_deletions(|ids| ids.remove(&ObjectId::from_bytes(*id)))
     }
 
     fn eager_deletions_clear(&self) {
-        self.eager_deletions().clear();
+        self.with_eager_deletions(EagerDeletions::clear);
     }
 
     fn eager_deletions_all(&self) -> Vec<u8> {
-        let mut ids = Vec::new();
-        append_ids(&mut ids, self.eager_deletions().iter());
-        ids
+        let mut bytes = Vec::new();
+        self.with_eager_deletions(|ids| append_ids(&mut bytes, ids.iter()));
+        bytes
     }
 
     /// For the `ObjectStore` that C++ sees inside a manager over our own store.

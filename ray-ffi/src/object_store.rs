@@ -6,7 +6,7 @@ use cxx::UniquePtr;
 use ray_object_manager::plasma::common::ObjectSource;
 use ray_object_manager::plasma::object_store::{ObjectStore, ObjectTable};
 
-use crate::allocator::{ffi::AllocatorHook, AllocatorHandle, AllocatorRef};
+use crate::allocator::{ffi::AllocatorHook, AllocatorRef};
 use crate::layout::{object_id, object_info, CxxObjectInfo};
 use crate::lifecycle::LifecycleHandle;
 use crate::logging;
@@ -16,23 +16,18 @@ mod ffi {
     unsafe extern "C++" {
         include!("plasma_rs/hooks.h");
         include!("ray-ffi/src/allocator.rs.h");
-        include!("ray-ffi/src/lifecycle.rs.h");
 
         type AllocatorHook = crate::allocator::ffi::AllocatorHook;
     }
 
     extern "Rust" {
-        #[cxx_name = "AllocatorHandle"]
-        type AllocatorHandle;
-    }
-
-    extern "Rust" {
         type StoreHandle;
-        type LifecycleHandle;
 
-        unsafe fn store_new(allocator: *const AllocatorHandle) -> Box<StoreHandle>;
+        /// `allocator` is the address of an `AllocatorHandle` that outlives the store.
+        unsafe fn store_new(allocator: *const u8) -> Box<StoreHandle>;
         fn store_new_foreign(allocator: UniquePtr<AllocatorHook>) -> Box<StoreHandle>;
-        unsafe fn store_of_lifecycle(manager: *const LifecycleHandle) -> Box<StoreHandle>;
+        /// `manager` is the address of a `LifecycleHandle` over our own store that outlives this.
+        unsafe fn store_of_lifecycle(manager: *const u8) -> Box<StoreHandle>;
 
         unsafe fn create_object(
             self: &StoreHandle,
@@ -59,8 +54,8 @@ pub enum StoreHandle {
     Inside(*const LifecycleHandle),
 }
 
-unsafe fn store_new(allocator: *const AllocatorHandle) -> Box<StoreHandle> {
-    new_over(AllocatorRef::Ours(allocator))
+unsafe fn store_new(allocator: *const u8) -> Box<StoreHandle> {
+    new_over(AllocatorRef::Ours(allocator.cast()))
 }
 
 fn store_new_foreign(allocator: UniquePtr<AllocatorHook>) -> Box<StoreHandle> {
@@ -72,8 +67,8 @@ fn new_over(allocator: AllocatorRef) -> Box<StoreHandle> {
     Box::new(StoreHandle::Own(UnsafeCell::new(ObjectStore::new(allocator))))
 }
 
-unsafe fn store_of_lifecycle(manager: *const LifecycleHandle) -> Box<StoreHandle> {
-    Box::new(StoreHandle::Inside(manager))
+unsafe fn store_of_lifecycle(manager: *const u8) -> Box<StoreHandle> {
+    Box::new(StoreHandle::Inside(manager.cast()))
 }
 
 impl StoreHandle {

@@ -1,0 +1,36 @@
+// Copyright 2026 The authors of this project. Licensed under the Apache License, Version 2.0.
+//
+// How a drop-in class owns its state in Rust: by a pointer to a type that this header only names.
+
+#pragma once
+
+#include <memory>
+
+namespace plasma_rs {
+
+struct AllocatorHandle;
+struct EvictionPolicyHandle;
+struct LifecycleHandle;
+struct LruCacheHandle;
+struct StatsHandle;
+struct StoreHandle;
+
+/// Gives a handle back to Rust.
+struct HandleDeleter {
+  void operator()(AllocatorHandle *handle) const;
+  void operator()(EvictionPolicyHandle *handle) const;
+  void operator()(LifecycleHandle *handle) const;
+  void operator()(LruCacheHandle *handle) const;
+  void operator()(StatsHandle *handle) const;
+  void operator()(StoreHandle *handle) const;
+};
+
+template <typename T>
+using Handle = std::unique_ptr<T, HandleDeleter>;
+
+/// Reads and makes what only an allocator may make.
+struct AllocationAccess;
+/// Asserts the layout of private members.
+struct LayoutCheck;
+
+}  // namespace plasma_rs

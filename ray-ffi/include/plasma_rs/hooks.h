@@ -1,0 +1,71 @@
+// Copyright 2026 The authors of this project. Licensed under the Apache License, Version 2.0.
+//
+// What Rust calls in C++. Nothing here knows a type of Ray's: objects, ids and descriptions are addresses.
+// None of these functions throws; an exception that reaches Rust ends the process.
+
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "rust/cxx.h"
+
+namespace plasma_rs {
+
+struct RawAllocation;
+
+/// A plasma::IAllocator that is not ours.
+class AllocatorHook {
+ public:
+  virtual ~AllocatorHook() = default;
+  virtual bool allocate(std::size_t bytes, bool fallback, RawAllocation &out) const = 0;
+  virtual void free(const RawAllocation &allocation) const = 0;
+  virtual std::int64_t footprint_limit() const = 0;
+  virtual std::int64_t allocated() const = 0;
+  virtual std::int64_t fallback_allocated() const = 0;
+};
+
+/// The store, the policy and the counters of a lifecycle manager when they come from C++.
+/// Addresses are those of ray::ObjectInfo, ray::ObjectID and plasma::LocalObject; ids in bulk are their
+/// 28 bytes, one after the other.
+class LifecycleHook {
+ public:
+  virtual ~LifecycleHook() = default;
+
+  virtual const std::uint8_t *create_object(const std::uint8_t *info,
+                                            std::int32_t source,
+                                            bool fallback_allocate) const = 0;
+  virtual const std::uint8_t *get_object(const std::uint8_t *id) const = 0;
+  virtual const std::uint8_t *seal_object(const std::uint8_t *id) const = 0;
+  virtual void delete_object(const std::uint8_t *id) const = 0;
+
+  virtual void object_created(const std::uint8_t *id) const = 0;
+  virtual std::int64_t require_space(std::int64_t size,
+                                     rust::Vec<std::uint8_t> &ids) const = 0;
+  virtual std::int64_t choose_objects_to_evict(std::int64_t bytes,
+                                               rust::Vec<std::uint8_t> &ids) const = 0;
+  virtual void begin_object_access(const std::uint8_t *id) const = 0;
+  virtual void end_object_access(const std::uint8_t *id) const = 0;
+  virtual void remove_object(const std::uint8_t *id) const = 0;
+  virtual rust::String policy_debug_string() const = 0;
+
+  virtual void on_object_created(const std::uint8_t *object) const = 0;
+  virtual void on_object_sealed(const std::uint8_t *object) const = 0;
+  virtual void on_object_deleting(const std::uint8_t *object) const = 0;
+  virtual void on_object_ref_increased(const std::uint8_t *object) const = 0;
+  virtual void on_object_ref_decreased(const std::uint8_t *object) const = 0;
+};
+
+/// Copy-constructs the ray::ObjectInfo at `from` to the unused memory at `to`.
+void copy_object_info(const std::uint8_t *from, std::uint8_t *to);
+/// Destroys the ray::ObjectInfo at `place`.
+void destroy_object_info(std::uint8_t *place);
+/// Calls Init of the ray::PlasmaObjectHeader at `place`.
+void initialize_object_header(std::uint8_t *place);
+
+/// Writes a line with RAY_LOG. Levels are those of RayLogLevel; FATAL (3) does not return.
+void write_log(std::int32_t level, rust::Str message);
+/// Whether lines of level DEBUG are written.
+bool is_debug_logged();
+
+}  // namespace plasma_rs

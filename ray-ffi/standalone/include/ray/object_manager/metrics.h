@@ -1,0 +1,15 @@
+// Copyright 2026 The authors of this project. Licensed under the Apache License, Version 2.0.
+//
+// Stand-in for Ray's header of this name, with as much as the drop-in headers need. Inside a Ray build Ray's serves.
+
+#pragma once
+
+#include "ray/stats/metric.h"
+
+namespace ray {
+
+inline stats::Histogram GetObjectStoreDistHistogramMetric() {
+  return stats::Histogram("object_store_dist");
+}
+
+}  // namespace ray
