@@ -194,10 +194,7 @@ mod tests {
     fn wrong_input_names_the_fault() {
         let wrong = ObjectId::from_binary(&[0; 27]).unwrap_err();
         assert_eq!(wrong.to_string(), "expected size is 28, but got data size is 27");
-        assert_eq!(
-            NodeId::from_hex("00"),
-            Err(IdError::WrongLength { expected: 56, actual: 2 })
-        );
+        assert_eq!(NodeId::from_hex("00"), Err(IdError::WrongLength { expected: 56, actual: 2 }));
         let mut text = "0".repeat(56);
         text.replace_range(7..8, "g");
         assert_eq!(WorkerId::from_hex(&text), Err(IdError::NotHex { position: 7 }));

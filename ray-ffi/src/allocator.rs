@@ -67,7 +67,12 @@ pub mod ffi {
         type AllocatorHandle;
 
         fn allocator_new(options: &AllocatorOptions) -> Result<Box<AllocatorHandle>>;
-        fn allocate(self: &AllocatorHandle, bytes: usize, fallback: bool, out: &mut RawAllocation) -> bool;
+        fn allocate(
+            self: &AllocatorHandle,
+            bytes: usize,
+            fallback: bool,
+            out: &mut RawAllocation,
+        ) -> bool;
         fn free(self: &AllocatorHandle, address: usize) -> Result<()>;
         fn footprint_limit(self: &AllocatorHandle) -> i64;
         fn allocated(self: &AllocatorHandle) -> i64;

@@ -13,7 +13,8 @@ mod ffi {
         unsafe fn add(self: &mut LruCacheHandle, id: *const u8, size: i64);
         unsafe fn remove(self: &mut LruCacheHandle, id: *const u8) -> i64;
         unsafe fn exists(self: &LruCacheHandle, id: *const u8) -> bool;
-        fn choose_objects_to_evict(self: &mut LruCacheHandle, bytes: i64, ids: &mut Vec<u8>) -> i64;
+        fn choose_objects_to_evict(self: &mut LruCacheHandle, bytes: i64, ids: &mut Vec<u8>)
+            -> i64;
         fn adjust_capacity(self: &mut LruCacheHandle, difference: i64);
         fn original_capacity(self: &LruCacheHandle) -> i64;
         fn capacity(self: &LruCacheHandle) -> i64;
@@ -130,13 +131,7 @@ impl EvictionPolicyHandle {
         self.0.remove_object(unsafe { object_id(id) });
     }
 
-    fn require_space(
-        &mut self,
-        size: i64,
-        allocated: i64,
-        limit: i64,
-        ids: &mut Vec<u8>,
-    ) -> i64 {
+    fn require_space(&mut self, size: i64, allocated: i64, limit: i64, ids: &mut Vec<u8>) -> i64 {
         let mut victims = keys_from(ids);
         let known = victims.len();
         let missing = self.0.require_space(size, allocated, limit, &mut victims);

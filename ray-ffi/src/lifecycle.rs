@@ -264,7 +264,9 @@ impl LifecycleHandle {
         // SAFETY: as in `either!`.
         match unsafe { &mut *self.0.get() } {
             Manager::Own(manager) => work(manager.table_mut()),
-            Manager::Foreign(_) => unreachable!("a manager over foreign parts has no table of ours"),
+            Manager::Foreign(_) => {
+                unreachable!("a manager over foreign parts has no table of ours")
+            }
         }
     }
 }
