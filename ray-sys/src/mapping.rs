@@ -272,7 +272,7 @@ fn reserve(file: &File, range: Range<u64>) -> io::Result<()> {
 }
 
 fn write_zeros(file: &File, range: Range<u64>) -> io::Result<()> {
-    const ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+    static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
     let mut at = range.start;
     while at < range.end {
         let len = usize::try_from(range.end - at).unwrap_or(ZEROS.len()).min(ZEROS.len());

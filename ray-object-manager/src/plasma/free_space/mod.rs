@@ -12,6 +12,8 @@ mod check;
 mod large;
 mod records;
 mod small;
+#[cfg(test)]
+mod tests;
 
 use hashbrown::HashTable;
 

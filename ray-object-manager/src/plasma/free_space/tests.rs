@@ -1,0 +1,287 @@
+//! The free space against a model that keeps live pieces in a sorted map and knows nothing else.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::check::Piece;
+use super::{FreeSpace, GRANULE};
+
+/// splitmix64, so that a failure can be repeated from its seed.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, bound: u64) -> u64 {
+        self.next() % bound
+    }
+
+    fn index(&mut self, len: usize) -> usize {
+        usize::try_from(self.below(len as u64)).unwrap()
+    }
+}
+
+/// Live pieces by offset: size in granules, and bytes asked for.
+#[derive(Default)]
+struct Model {
+    live: BTreeMap<u64, (u64, usize)>,
+    offsets: Vec<u64>,
+    used: u64,
+    touched: u64,
+}
+
+impl Model {
+    fn insert(&mut self, offset: u64, bytes: usize, granules: u64) {
+        let size = (bytes.div_ceil(GRANULE) as u64).max(1);
+        assert!(offset + size <= granules, "beyond the region");
+        if let Some((before, (len, _))) = self.live.range(..=offset).next_back() {
+            assert!(before + len <= offset, "overlaps the one before");
+        }
+        if let Some((after, _)) = self.live.range(offset..).next() {
+            assert!(offset + size <= *after, "overlaps the one after");
+        }
+        self.live.insert(offset, (size, bytes));
+        self.offsets.push(offset);
+        self.used += size;
+        self.touched = self.touched.max(offset + size);
+    }
+
+    fn remove(&mut self, at: usize) -> (u64, usize) {
+        let offset = self.offsets.swap_remove(at);
+        let (size, bytes) = self.live.remove(&offset).unwrap();
+        self.used -= size;
+        (offset, bytes)
+    }
+
+    /// The gaps that are not at the end: the least size in granules that is at least `wanted`.
+    fn best_gap(&self, wanted: u64) -> Option<u64> {
+        let mut at = 0;
+        let mut best = None;
+        for (offset, (size, _)) in &self.live {
+            let gap = offset - at;
+            if gap >= wanted && best.is_none_or(|best| gap < best) {
+                best = Some(gap);
+            }
+            at = offset + size;
+        }
+        best
+    }
+}
+
+fn whole(space: &FreeSpace, granules: u64) {
+    space.check().unwrap();
+    let pieces: Vec<Piece> = space.pieces().collect();
+    assert_eq!(pieces, [Piece { offset: 0, size: granules, live: false }], "all merged again");
+    assert_eq!((space.free_granules(), space.num_live()), (granules, 0));
+}
+
+/// Sizes in bytes, of many shapes.
+fn size(random: &mut Random, largest: u64) -> usize {
+    let bytes = match random.below(8) {
+        0 => random.below(3),
+        1..=3 => random.below(300),
+        4 => 64 * random.below(1 + largest / 64),
+        5 => 1 << random.below(u64::from(largest.ilog2()) + 1),
+        _ => {
+            let bits = random.below(u64::from(largest.ilog2()) + 1);
+            random.below(1 << bits)
+        }
+    };
+    usize::try_from(bytes).unwrap()
+}
+
+fn run(seed: u64, granules: u64, largest: u64, operations: usize) -> usize {
+    let mut random = Random(seed);
+    let (mut space, mut model) = (FreeSpace::new(granules), Model::default());
+    let mut refused = 0;
+    for step in 0..operations {
+        // Waves: mostly allocating, then mostly freeing.
+        let allocate = random.below(100) < if step / 4096 % 2 == 0 { 60 } else { 42 };
+        if allocate || model.offsets.is_empty() {
+            let bytes = size(&mut random, largest);
+            match space.find(bytes) {
+                Some(fit) => {
+                    space.take(fit, bytes);
+                    model.insert(fit.offset, bytes, granules);
+                }
+                None => {
+                    refused += 1;
+                    let wanted = (bytes.div_ceil(GRANULE) as u64).max(1);
+                    assert!(space.largest_free() < wanted, "refused although there is room");
+                }
+            }
+        } else {
+            let (offset, bytes) = model.remove(random.index(model.offsets.len()));
+            assert_eq!(space.release(offset), Some(bytes), "seed {seed}, step {step}");
+            assert_eq!(space.release(offset), None, "a second time");
+        }
+        assert_eq!(space.free_granules(), granules - model.used);
+        assert_eq!(space.num_live(), model.live.len());
+        if step % 10_000 == 0 {
+            space.check().unwrap_or_else(|wrong| panic!("seed {seed}, step {step}: {wrong}"));
+            let live = space.pieces().filter(|piece| piece.live);
+            assert!(live.map(|piece| piece.offset).eq(model.live.keys().copied()));
+        }
+    }
+    space.check().unwrap();
+    while !model.offsets.is_empty() {
+        let (offset, bytes) = model.remove(random.index(model.offsets.len()));
+        assert_eq!(space.release(offset), Some(bytes));
+    }
+    whole(&space, granules);
+    refused
+}
+
+#[test]
+fn a_million_random_operations_agree_with_the_model() {
+    let mut refused = 0;
+    for (seed, granules, largest) in [
+        (1, 1 << 10, 1 << 12),   // a tiny region, nearly always full
+        (2, 1 << 16, 1 << 17),   // 4 MiB of small pieces
+        (3, 1 << 22, 1 << 26),   // 256 MiB, pieces on both sides of the largest list
+        (4, 1 << 24, 1 << 28),   // 1 GiB, mostly large pieces
+        (5, 1 << 40, 1 << 42),   // 64 TiB, sizes of up to 42 bits
+        (6, (1 << 20) - 7, 1 << 22),
+    ] {
+        refused += run(seed, granules, largest, 200_000);
+    }
+    assert!(refused > 1000, "a full region was met only {refused} times");
+}
+
+#[test]
+fn the_least_gap_that_is_enough_is_taken_and_the_top_last() {
+    // From far below to far above the border between lists and tries.
+    for (seed, largest) in [(11, 1 << 12), (12, 1 << 25), (13, 1 << 36)] {
+        let mut random = Random(seed);
+        let granules = 1 << 40;
+        let (mut space, mut model) = (FreeSpace::new(granules), Model::default());
+        for step in 0..6000 {
+            if random.below(100) < if step < 1500 { 80 } else { 50 } {
+                let bytes = size(&mut random, largest);
+                let wanted = (bytes.div_ceil(GRANULE) as u64).max(1);
+                let fit = space.find(bytes).unwrap();
+                let piece = space.records.at(fit.index).size;
+                match model.best_gap(wanted) {
+                    Some(best) => assert_eq!(piece, best, "seed {seed}, step {step}"),
+                    None => {
+                        let end = model.live.last_key_value().map_or(0, |(at, live)| at + live.0);
+                        assert_eq!(fit.offset, end, "the top is cut from its low end");
+                    }
+                }
+                space.take(fit, bytes);
+                model.insert(fit.offset, bytes, granules);
+            } else if !model.offsets.is_empty() {
+                let (offset, _) = model.remove(random.index(model.offsets.len()));
+                space.release(offset).unwrap();
+            }
+        }
+        space.check().unwrap();
+    }
+}
+
+#[test]
+fn unused_memory_stays_unused_as_long_as_used_memory_is_enough() {
+    let mut space = FreeSpace::new(1 << 20);
+    let mut offsets = Vec::new();
+    for _ in 0..1000 {
+        let fit = space.find(6400).unwrap();
+        space.take(fit, 6400);
+        offsets.push(fit.offset);
+    }
+    let mut random = Random(7);
+    for _ in 0..10_000 {
+        let at = random.index(offsets.len());
+        space.release(offsets[at]).unwrap();
+        let fit = space.find(6400).unwrap();
+        space.take(fit, 6400);
+        assert!(fit.end() <= 100_000, "went on to memory never used before");
+        offsets[at] = fit.offset;
+    }
+}
+
+#[test]
+fn an_address_that_does_not_begin_a_live_piece_is_refused() {
+    let mut space = FreeSpace::new(100);
+    let fit = space.find(640).unwrap();
+    space.take(fit, 640);
+    for offset in (1..200).chain([u64::MAX, 1 << 40]) {
+        assert_eq!(space.release(offset), None);
+    }
+    space.check().unwrap();
+    assert_eq!(space.release(0), Some(640));
+    assert_eq!(space.release(0), None);
+    whole(&space, 100);
+}
+
+#[test]
+fn sizes_at_the_borders() {
+    let mut space = FreeSpace::new(64);
+    assert!(space.find(64 * 64 + 1).is_none());
+    assert!(space.find(usize::MAX).is_none());
+    for (bytes, granules) in [(0, 1), (1, 1), (63, 1), (64, 1), (65, 2), (64 * 64, 64)] {
+        let fit = space.find(bytes).unwrap();
+        assert_eq!(fit.end(), granules);
+        space.take(fit, bytes);
+        assert_eq!(space.free_granules(), 64 - granules);
+        assert_eq!(space.release(0), Some(bytes));
+    }
+}
+
+#[test]
+fn bookkeeping_memory_is_given_back() {
+    let mut space = FreeSpace::new(1 << 30);
+    let mut random = Random(21);
+    let small = space.footprint();
+    let mut offsets = Vec::new();
+    for _ in 0..300_000 {
+        let bytes = size(&mut random, 1 << 16);
+        let fit = space.find(bytes).unwrap();
+        space.take(fit, bytes);
+        offsets.push(fit.offset);
+    }
+    let full = space.footprint();
+    assert!(full > 300_000 * 48);
+    let mut kept = HashMap::new();
+    while offsets.len() > 100 {
+        let at = random.index(offsets.len());
+        let offset = offsets.swap_remove(at);
+        let bytes = space.release(offset).unwrap();
+        if kept.len() < 500 && offsets.len() % 50 == 0 {
+            let fit = space.find(bytes).unwrap();
+            space.take(fit, bytes);
+            kept.insert(fit.offset, bytes);
+        }
+        if offsets.len() % 20_000 == 0 {
+            space.check().unwrap();
+        }
+    }
+    let now = space.footprint();
+    assert!(now < full / 20, "{now} bytes are left of {full}, {small} at the start");
+    for (offset, bytes) in kept {
+        assert_eq!(space.release(offset), Some(bytes), "moved records keep their pieces");
+    }
+    assert!(offsets.iter().all(|&offset| space.release(offset).is_some()));
+    whole(&space, 1 << 30);
+}
+
+#[test]
+fn occupancy_shows_where_pieces_are() {
+    let mut space = FreeSpace::new(1000);
+    for bytes in [6400, 6400, 6400] {
+        let fit = space.find(bytes).unwrap();
+        space.take(fit, bytes);
+    }
+    space.release(100).unwrap();
+    assert_eq!(space.occupancy(10), [1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
+    assert_eq!(space.occupancy(1), [0.2]);
+    assert_eq!(space.occupancy(0), [0.0; 0]);
+    let many = space.occupancy(3000);
+    assert_eq!(many.len(), 3000);
+    assert!((many.iter().sum::<f64>() - 600.0).abs() < 1e-9);
+    assert_eq!(space.largest_free(), 700);
+}
