@@ -6,3 +6,8 @@
 
 pub mod check;
 pub mod plasma;
+
+/// The example of the README, as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;
