@@ -13,16 +13,26 @@ const BRIDGES: [&str; 7] = [
 ];
 
 fn main() {
-    let mut build = cxx_build::bridges(BRIDGES);
-    build.std("c++17").include("include").flag("-fvisibility=hidden").flag("-Wall").flag("-Wextra");
+    let mut glue = cxx_build::bridges(BRIDGES);
+    // Only the shells call it, so nothing has to see it from outside of the library.
+    configure(&mut glue).flag("-fvisibility=hidden").compile("ray_ffi_glue");
     if std::env::var_os("CARGO_FEATURE_STANDALONE").is_some() {
-        build.include("standalone/include").include("src/cpp");
-        build.files(sources("src/cpp")).files(sources("standalone/src"));
+        let mut shells = cxx_build::bridges(std::iter::empty::<&Path>());
+        configure(&mut shells).include("standalone/include").include("src/cpp");
+        // Callers have what is inline compiled themselves.
+        shells.flag("-fvisibility-inlines-hidden");
+        shells.files(sources("src/cpp")).files(sources("standalone/src"));
+        shells.compile("ray_ffi_shells");
     }
-    build.compile("ray_ffi_cpp");
     for directory in ["src", "include", "standalone"] {
         println!("cargo:rerun-if-changed={directory}");
     }
+}
+
+fn configure(build: &mut cc::Build) -> &mut cc::Build {
+    build.std("c++17").include("include").flag("-Wall").flag("-Wextra");
+    // What is unique in a process cannot be made local to a library any more.
+    build.flag_if_supported("-fno-gnu-unique")
 }
 
 fn sources(directory: &str) -> Vec<std::path::PathBuf> {
