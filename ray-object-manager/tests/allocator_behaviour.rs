@@ -5,6 +5,8 @@ mod allocator_support;
 
 use std::collections::HashMap;
 use std::fs;
+use std::io;
+use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use allocator_support::{
@@ -13,9 +15,9 @@ use allocator_support::{
 use ray_object_manager::plasma::allocator::{
     AllocError, Allocation, Allocator, FreeError, MemFd, ALIGNMENT, MMAP_REGIONS_GAP,
 };
-use ray_object_manager::plasma::mappings;
+use ray_object_manager::plasma::mappings::{self, MmapRecord};
 use ray_object_manager::plasma::plasma_allocator::{
-    InitError, PlasmaAllocator, PlasmaAllocatorConfig,
+    AddressesOnly, InitError, PlasmaAllocator, PlasmaAllocatorConfig, Region,
 };
 
 fn at(address: *mut u8) -> Allocation {
@@ -292,6 +294,62 @@ fn space_is_reserved_as_it_is_promised() {
     let all = PlasmaAllocator::new(PlasmaAllocatorConfig { preallocate: true, ..small }).unwrap();
     assert_eq!(all.reserved_bytes(), 8 << 20);
     assert!(blocks(&all) >= 8 << 20);
+}
+
+/// Addresses of which only some have space.
+struct Short {
+    addresses: AddressesOnly,
+    has: usize,
+}
+
+impl Region for Short {
+    fn base(&self) -> *mut u8 {
+        self.addresses.base()
+    }
+    fn usable(&self) -> usize {
+        self.addresses.usable()
+    }
+    fn record(&self) -> MmapRecord {
+        self.addresses.record()
+    }
+    fn reserved(&self) -> usize {
+        self.has
+    }
+    fn reserve_to(&mut self, end: usize) -> io::Result<()> {
+        if end <= self.has {
+            Ok(())
+        } else {
+            Err(io::ErrorKind::StorageFull.into())
+        }
+    }
+    fn directory(&self) -> &Path {
+        Path::new("/short")
+    }
+}
+
+#[test]
+fn a_refused_reservation_changes_nothing() {
+    let region = Short { addresses: AddressesOnly::new(64 * MIB), has: 4 * MIB };
+    let directory = tempfile::tempdir().unwrap();
+    let config = config(directory.path(), 64 << 20);
+    let mut allocator = PlasmaAllocator::with_region(region, config).unwrap();
+    let first = allocator.allocate(3 * MIB).unwrap();
+    for _ in 0..100 {
+        let error = allocator.allocate(2 * MIB).unwrap_err();
+        let named = matches!(&error, AllocError::OutOfSpace { requested, directory, source }
+            if *requested == 2 * MIB && directory == "/short" && source.kind() == io::ErrorKind::StorageFull);
+        assert!(named, "{error}");
+        assert_eq!((allocator.allocated(), allocator.num_live()), (3 << 20, 1));
+        assert_eq!(allocator.free_bytes(), 61 * MIB);
+        allocator.check_invariants().unwrap();
+    }
+    let rest = allocator.allocate(MIB).unwrap();
+    let on_disk = allocator.fallback_allocate(2 * MIB).unwrap();
+    assert!(on_disk.fallback_allocated && !rest.fallback_allocated);
+    for allocation in [first, rest, on_disk] {
+        allocator.free(allocation).unwrap();
+    }
+    assert_eq!(allocator.largest_free_block(), 64 * MIB);
 }
 
 #[test]
