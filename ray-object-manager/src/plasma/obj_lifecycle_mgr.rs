@@ -301,9 +301,7 @@ where
             log::debug!("Fallback allocation not enabled for this request.");
             return None;
         }
-        log::info!(
-            "Shared memory store full, falling back to allocating from filesystem: {size}"
-        );
+        log::info!("Shared memory store full, falling back to allocating from filesystem: {size}");
         let object = self.table.create_object(info, source, true);
         if object.is_none() {
             log::error!("Plasma fallback allocator failed, likely out of disk space.");

@@ -75,7 +75,10 @@ impl ObjectStatsCollector {
 
     /// Bytes of all objects that are present, of a known source.
     pub fn num_bytes_created_current(&self) -> i64 {
-        self.created_by_worker.bytes + self.restored.bytes + self.received.bytes + self.errored.bytes
+        self.created_by_worker.bytes
+            + self.restored.bytes
+            + self.received.bytes
+            + self.errored.bytes
     }
 
     fn by_source(&mut self, source: ObjectSource) -> Option<&mut Tally> {

@@ -67,12 +67,7 @@ impl LruEvictionPolicy {
 impl<A: Allocator, I: ObjectDescription> ObjectEvictionPolicy<ObjectStore<A, I>>
     for LruEvictionPolicy
 {
-    fn object_created(
-        &mut self,
-        store: &mut ObjectStore<A, I>,
-        _key: &I::Key,
-        object: ObjectRef,
-    ) {
+    fn object_created(&mut self, store: &mut ObjectStore<A, I>, _key: &I::Key, object: ObjectRef) {
         self.add(store, object);
     }
 
@@ -124,12 +119,7 @@ impl<A: Allocator, I: ObjectDescription> ObjectEvictionPolicy<ObjectStore<A, I>>
         freed
     }
 
-    fn remove_object(
-        &mut self,
-        store: &mut ObjectStore<A, I>,
-        _key: &I::Key,
-        object: ObjectRef,
-    ) {
+    fn remove_object(&mut self, store: &mut ObjectStore<A, I>, _key: &I::Key, object: ObjectRef) {
         self.remove(store, object);
     }
 

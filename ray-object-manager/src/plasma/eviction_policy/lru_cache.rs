@@ -66,8 +66,7 @@ impl fmt::Display for CacheStatistics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = &self.name;
         #[allow(clippy::cast_precision_loss)] // a percentage for people
-        let used = 100.0
-            * (1.0 - self.remaining_capacity() as f64 / self.original_capacity as f64);
+        let used = 100.0 * (1.0 - self.remaining_capacity() as f64 / self.original_capacity as f64);
         write!(
             f,
             "\n({name}) capacity: {}\n({name}) used: {}%\n({name}) num objects: {}\
@@ -186,8 +185,7 @@ impl<K: ObjectKey> LruCache<K> {
     pub fn remove(&mut self, key: &K) -> i64 {
         let id = key.object_id();
         let entries = &self.entries;
-        let removed =
-            self.index.remove(id, |index| entries[index as usize].key.object_id() == id);
+        let removed = self.index.remove(id, |index| entries[index as usize].key.object_id() == id);
         let Some(index) = removed else { return -1 };
         self.order.remove(&mut self.entries, index);
         let size = self.entries[index as usize].size;
