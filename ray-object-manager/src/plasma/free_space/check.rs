@@ -1,8 +1,8 @@
 //! What a free space looks like as a whole: for tests and for pictures. Linear in the pieces.
 
-use super::records::{Record, State, NIL, TOP};
+use super::records::{State, NIL, TOP};
 use super::small::{self, SmallBins};
-use super::{hash, FreeSpace};
+use super::FreeSpace;
 
 /// A piece of the region, in granules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,9 +18,10 @@ impl FreeSpace {
         let mut next = Some(self.records.at(TOP).next);
         std::iter::from_fn(move || {
             let index = next?;
-            let Record { offset, size, state, .. } = *self.records.at(index);
-            next = (index != TOP).then(|| self.records.at(index).next);
-            Some(Piece { offset, size, live: state == State::Live })
+            let record = self.records.at(index);
+            next = (index != TOP).then_some(record.next);
+            let live = record.state() == State::Live;
+            Some(Piece { offset: record.offset(), size: record.size, live })
         })
     }
 
@@ -82,14 +83,13 @@ impl FreeSpace {
         loop {
             let record = *self.records.at(index);
             let wrong = |what: &str| Err(format!("piece {index} {what}: {record:?}"));
-            if record.offset != at || record.prev != prev {
+            if record.offset() != at || record.prev != prev {
                 return wrong("does not adjoin the one before");
             }
-            match record.state {
+            match record.state() {
                 State::Live => {
                     live += 1;
-                    let found = self.live.find(hash(at), |&other| other == index);
-                    if found.is_none() || record.size == 0 {
+                    if self.live.find(&self.records, at) != Some(index) || record.size == 0 {
                         return wrong("is empty or not in the table");
                     }
                 }
@@ -103,7 +103,7 @@ impl FreeSpace {
                 State::Unused => return wrong("is unused"),
             }
             at += record.size;
-            prev_live = record.state == State::Live;
+            prev_live = record.state() == State::Live;
             if index == TOP {
                 break;
             }
@@ -129,7 +129,7 @@ impl FreeSpace {
     }
 
     fn check_listed(&self, index: u32) -> Result<(), String> {
-        let free = index != TOP && self.records.at(index).state == State::Free;
+        let free = index != TOP && self.records.at(index).is_free();
         ensure(free, "a piece that is not free in a list")
     }
 }

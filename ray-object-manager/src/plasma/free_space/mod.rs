@@ -10,15 +10,15 @@
 
 mod check;
 mod large;
+mod live;
 mod records;
 mod small;
 #[cfg(test)]
 mod tests;
 
-use hashbrown::HashTable;
-
 use large::LargeBins;
-use records::{Record, Records, State, TOP};
+use live::LiveTable;
+use records::{Record, Records, State, MAX_GRANULES, TOP};
 use small::SmallBins;
 
 /// Bytes of a granule.
@@ -47,45 +47,39 @@ pub(super) struct FreeSpace {
     records: Records,
     small: SmallBins,
     large: LargeBins,
-    live: HashTable<u32>,
+    live: LiveTable,
     granules: u64,
     free: u64,
 }
 
 impl FreeSpace {
-    /// A region of this many granules, all free.
+    /// A region of this many granules, all free. More than addresses can count are left unused.
     pub(super) fn new(granules: u64) -> Self {
+        let granules = granules.min(MAX_GRANULES);
         Self {
-            records: Records::new(Record::new(State::Free, 0, granules)),
+            records: Records::new(Record::free(0, granules)),
             small: SmallBins::new(),
             large: LargeBins::new(),
-            live: HashTable::new(),
+            live: LiveTable::new(),
             granules,
             free: granules,
         }
     }
 
     /// Where `bytes` would go; nothing changes. At least a granule, so that each has its own address.
-    #[inline]
+    #[inline(always)]
     pub(super) fn find(&self, bytes: usize) -> Option<Fit> {
         let size = bytes.div_ceil(GRANULE).max(1) as u64;
         if !self.records.has_room() {
             return None;
         }
-        let index = match SmallBins::bin(size) {
-            Some(bin) => self.small.best_fit(bin).or_else(|| self.large_fit(size)),
-            None => self.large.best_fit(&self.records, size),
-        };
-        let index = match index {
+        let small = SmallBins::bin(size).and_then(|bin| self.small.best_fit(bin));
+        let index = match small.or_else(|| self.large.best_fit(size)) {
             Some(index) => index,
             None if self.records.at(TOP).size >= size => TOP,
             None => return None,
         };
-        Some(Fit { index, size, offset: self.records.at(index).offset })
-    }
-
-    fn large_fit(&self, size: u64) -> Option<u32> {
-        self.large.best_fit(&self.records, size)
+        Some(Fit { index, size, offset: self.records.at(index).offset() })
     }
 
     /// Makes the low end of a piece live. `fit` must come from [`Self::find`] for the same `bytes`,
@@ -93,83 +87,92 @@ impl FreeSpace {
     #[inline]
     pub(super) fn take(&mut self, fit: Fit, bytes: usize) {
         let Fit { index, size, offset } = fit;
-        let mut live = Record::new(State::Live, offset, size);
-        live.slack = slack(size, bytes);
+        let slack = (size * GRANULE as u64).wrapping_sub(bytes as u64);
         let index = match index {
             TOP => {
                 let top = self.records.at_mut(TOP);
-                top.offset += size;
+                top.set_free(offset + size);
                 top.size -= size;
-                self.insert_before(TOP, live)
+                let index = self.insert_before(TOP);
+                let record = self.records.at_mut(index);
+                record.size = size;
+                record.set_live(offset, slack);
+                index
             }
             _ => {
                 self.unlist(index);
                 let record = self.records.at_mut(index);
                 let rest = record.size - size;
-                record.state = State::Live;
-                record.slack = live.slack;
-                record.size = size;
-                let next = record.next;
+                record.set_live(offset, slack);
                 if rest > 0 {
-                    let rest = Record::new(State::Free, offset + size, rest);
-                    let rest = self.insert_before(next, rest);
-                    self.list(rest);
+                    record.size = size;
+                    let next = record.next;
+                    let free = self.insert_before(next);
+                    let record = self.records.at_mut(free);
+                    record.size = rest;
+                    record.set_free(offset + size);
+                    self.list(free);
                 }
                 index
             }
         };
         self.free -= size;
-        let records = &self.records;
-        self.live.insert_unique(hash(offset), index, |&index| hash(records.at(index).offset));
+        self.live.insert(offset, index);
     }
 
     /// Makes the live piece at `offset` free again. The bytes that had been asked for, or nothing
     /// if no live piece begins there.
     #[inline]
     pub(super) fn release(&mut self, offset: u64) -> Option<usize> {
-        let records = &self.records;
-        let live = self.live.find_entry(hash(offset), |&index| records.at(index).offset == offset);
-        let (mut index, _) = live.ok()?.remove();
-        let Record { size, prev, next, slack, .. } = *self.records.at(index);
+        let mut index = self.live.remove(&self.records, offset)?;
+        let record = self.records.at(index);
+        let (mut size, prev, next, slack) = (record.size, record.prev, record.next, record.slack());
+        // A piece fits in memory, so its size does in `usize`.
+        let bytes = usize::try_from(size).unwrap_or(usize::MAX).saturating_mul(GRANULE) - slack;
         self.free += size;
-        self.records.at_mut(index).state = State::Free;
-        if prev != TOP && self.records.at(prev).state == State::Free {
+        let mut offset = offset;
+        if prev != TOP && self.records.at(prev).is_free() {
             self.unlist(prev);
-            self.records.at_mut(prev).size += size;
+            size += self.records.at(prev).size;
+            offset = self.records.at(prev).offset();
             self.absorb(index);
             index = prev;
         }
         if next == TOP {
-            let Record { offset, size, .. } = *self.records.at(index);
             let top = self.records.at_mut(TOP);
-            top.offset = offset;
+            top.set_free(offset);
             top.size += size;
             self.absorb(index);
         } else {
-            if self.records.at(next).state == State::Free {
+            if self.records.at(next).is_free() {
                 self.unlist(next);
-                self.records.at_mut(index).size += self.records.at(next).size;
+                size += self.records.at(next).size;
                 self.absorb(next);
             }
+            let record = self.records.at_mut(index);
+            record.set_free(offset);
+            record.size = size;
             self.list(index);
         }
         self.compact();
-        // A piece fits in memory, so its size does in `usize`.
-        let bytes = usize::try_from(size).unwrap_or(usize::MAX).saturating_mul(GRANULE);
-        Some(bytes - usize::from(slack))
+        Some(bytes)
     }
 
-    /// Enters a piece just before another one of the ring.
-    fn insert_before(&mut self, next: u32, mut record: Record) -> u32 {
+    /// Enters a new piece just before another one of the ring. Its place and size are still to be set.
+    #[inline]
+    fn insert_before(&mut self, next: u32) -> u32 {
         let prev = self.records.at(next).prev;
-        (record.prev, record.next) = (prev, next);
-        let index = self.records.insert(record);
+        let index = self.records.insert();
+        let record = self.records.at_mut(index);
+        record.prev = prev;
+        record.next = next;
         self.records.at_mut(prev).next = index;
         self.records.at_mut(next).prev = index;
         index
     }
 
     /// Takes a piece that is now part of a neighbour out of the ring.
+    #[inline]
     fn absorb(&mut self, index: u32) {
         let Record { prev, next, .. } = *self.records.at(index);
         self.records.at_mut(prev).next = next;
@@ -177,6 +180,7 @@ impl FreeSpace {
         self.records.remove(index);
     }
 
+    #[inline]
     fn list(&mut self, index: u32) {
         match SmallBins::bin(self.records.at(index).size) {
             Some(bin) => self.small.insert(&mut self.records, bin, index),
@@ -184,24 +188,26 @@ impl FreeSpace {
         }
     }
 
+    #[inline]
     fn unlist(&mut self, index: u32) {
         match SmallBins::bin(self.records.at(index).size) {
             Some(bin) => self.small.remove(&mut self.records, bin, index),
-            None => self.large.remove(&mut self.records, index),
+            None => self.large.remove(&self.records, index),
         }
     }
 
     /// Gives bookkeeping memory back after very many pieces have gone, a little at each release.
     #[inline]
     fn compact(&mut self) {
-        // Two moves for at most two records that a release takes out.
-        for _ in 0..2 {
-            let Some((from, to)) = self.records.sparse() else { return };
-            self.renumber(from, to);
+        if self.records.is_sparse() {
+            // Two moves for at most two records that a release takes out.
+            for _ in 0..2 {
+                let Some((from, to)) = self.records.cut() else { break };
+                self.renumber(from, to);
+            }
         }
-        if self.live.capacity() / 8 > self.live.len().max(1024) {
-            let records = &self.records;
-            self.live.shrink_to(self.live.len() * 2, |&index| hash(records.at(index).offset));
+        if self.live.is_sparse() {
+            self.live.shrink();
         }
     }
 
@@ -209,16 +215,13 @@ impl FreeSpace {
     #[cold]
     fn renumber(&mut self, from: u32, to: u32) {
         self.records.move_last(to);
-        let Record { offset, size, prev, next, state, .. } = *self.records.at(to);
-        self.records.at_mut(prev).next = to;
-        self.records.at_mut(next).prev = to;
-        match (state, SmallBins::bin(size)) {
-            (State::Live, _) => {
-                let entry = self.live.find_mut(hash(offset), |&index| index == from);
-                *entry.expect("a live piece is in the table") = to;
-            }
-            (_, Some(bin)) => self.small.moved(&mut self.records, bin, from, to),
-            (_, None) => self.large.moved(&mut self.records, from, to),
+        let record = *self.records.at(to);
+        self.records.at_mut(record.prev).next = to;
+        self.records.at_mut(record.next).prev = to;
+        match (record.state(), SmallBins::bin(record.size)) {
+            (State::Live, _) => self.live.renumber(record.offset(), from, to),
+            (_, Some(bin)) => self.small.moved(&mut self.records, bin, to),
+            (_, None) => self.large.moved(&self.records, to),
         }
     }
 
@@ -234,19 +237,6 @@ impl FreeSpace {
 
     /// Bytes of memory that the bookkeeping takes.
     pub(super) fn footprint(&self) -> usize {
-        self.records.footprint() + self.live.allocation_size()
+        self.records.footprint() + self.large.footprint() + self.live.footprint()
     }
-}
-
-/// Bytes of `size` granules that were not asked for: at most 64.
-fn slack(size: u64, bytes: usize) -> u8 {
-    let whole = size.wrapping_mul(GRANULE as u64);
-    u8::try_from(whole.wrapping_sub(bytes as u64)).unwrap_or(0)
-}
-
-/// Offsets are often multiples of large powers of two: the product's high half has all their bits.
-#[inline]
-fn hash(offset: u64) -> u64 {
-    let product = offset.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    product ^ (product >> 32)
 }

@@ -18,41 +18,75 @@ pub(super) enum State {
     Live,
 }
 
-/// A piece of the region. Offsets and sizes are in granules.
+/// A piece of the region. Two of them fill a line of the processor's cache.
 #[derive(Debug, Clone, Copy)]
+#[repr(C, align(32))]
 pub(super) struct Record {
-    pub(super) offset: u64,
+    /// Offset in granules, above [`OFFSET_SHIFT`] bits of state and slack.
+    place: u64,
+    /// Size in granules.
     pub(super) size: u64,
     /// The pieces before and after this one; the list is a ring that closes at the top.
     pub(super) prev: u32,
     pub(super) next: u32,
-    /// Neighbours in a list of free pieces of one size, or of unused records.
+    /// Neighbours in a list of free pieces of one size, or of unused records. In a large free piece
+    /// `forward` is the number of its node.
     pub(super) forward: u32,
     pub(super) back: u32,
-    /// Place in a trie of large free pieces.
-    pub(super) child: [u32; 2],
-    pub(super) parent: u32,
-    pub(super) state: State,
-    /// Bytes of the last granule that were not asked for; a whole one for a request of 0 bytes.
-    pub(super) slack: u8,
 }
 
-const _: () = assert!(size_of::<Record>() == 48);
+const _: () = assert!(size_of::<Record>() == 32);
+
+const OFFSET_SHIFT: u32 = 16;
+const STATE_SHIFT: u32 = 8;
+const SLACK_MASK: u64 = 0x7f;
+const FREE_BIT: u64 = 1 << STATE_SHIFT;
+const LIVE_BIT: u64 = 2 << STATE_SHIFT;
+
+/// Granules that offsets can count: more than an address space has.
+pub(super) const MAX_GRANULES: u64 = u64::MAX >> OFFSET_SHIFT;
 
 impl Record {
-    pub(super) const fn new(state: State, offset: u64, size: u64) -> Self {
-        Self {
-            offset,
-            size,
-            prev: TOP,
-            next: TOP,
-            forward: NIL,
-            back: NIL,
-            child: [NIL; 2],
-            parent: NIL,
-            state,
-            slack: 0,
+    /// A free piece outside of any list.
+    pub(super) const fn free(offset: u64, size: u64) -> Self {
+        let place = (offset << OFFSET_SHIFT) | FREE_BIT;
+        Self { place, size, prev: TOP, next: TOP, forward: NIL, back: NIL }
+    }
+
+    #[inline]
+    pub(super) fn offset(&self) -> u64 {
+        self.place >> OFFSET_SHIFT
+    }
+
+    #[inline]
+    pub(super) fn state(&self) -> State {
+        match self.place & (FREE_BIT | LIVE_BIT) {
+            FREE_BIT => State::Free,
+            LIVE_BIT => State::Live,
+            _ => State::Unused,
         }
+    }
+
+    #[inline]
+    pub(super) fn is_free(&self) -> bool {
+        self.place & FREE_BIT != 0
+    }
+
+    /// Bytes of a live piece's last granule that were not asked for; a whole one for a request of 0 bytes.
+    #[inline]
+    pub(super) fn slack(&self) -> usize {
+        // At most 7 bits.
+        usize::try_from(self.place & SLACK_MASK).unwrap_or(0)
+    }
+
+    #[inline]
+    pub(super) fn set_free(&mut self, offset: u64) {
+        self.place = (offset << OFFSET_SHIFT) | FREE_BIT;
+    }
+
+    #[inline]
+    pub(super) fn set_live(&mut self, offset: u64, slack: u64) {
+        self.place = (offset << OFFSET_SHIFT) | LIVE_BIT | (slack & SLACK_MASK);
     }
 }
 
@@ -73,26 +107,37 @@ impl Records {
     }
 
     /// Whether one more record can be had.
+    #[inline]
     pub(super) fn has_room(&self) -> bool {
         self.first_unused != NIL || u32::try_from(self.records.len()).is_ok()
     }
 
-    pub(super) fn insert(&mut self, record: Record) -> u32 {
-        let index = self.first_unused;
-        if index != NIL {
-            self.unlink_unused(index);
-            *self.at_mut(index) = record;
-            return index;
+    /// A number for a new piece, whose fields are still to be set. ([`Self::has_room`] said so.)
+    ///
+    /// They are to be set one by one: a record copied as a whole would have to wait for its parts.
+    #[inline]
+    pub(super) fn insert(&mut self) -> u32 {
+        match self.first_unused {
+            NIL => self.push(),
+            index => {
+                self.unlink_unused(index);
+                index
+            }
         }
+    }
+
+    #[cold]
+    fn push(&mut self) -> u32 {
         let index = u32::try_from(self.records.len()).expect("`has_room` was asked");
-        self.records.push(record);
+        self.records.push(Record::free(0, 0));
         index
     }
 
+    #[inline]
     pub(super) fn remove(&mut self, index: u32) {
         let after = self.first_unused;
         let record = self.at_mut(index);
-        record.state = State::Unused;
+        record.place = 0;
         record.forward = after;
         record.back = NIL;
         if after != NIL {
@@ -102,6 +147,7 @@ impl Records {
         self.unused += 1;
     }
 
+    #[inline]
     fn unlink_unused(&mut self, index: u32) {
         let Record { forward, back, .. } = *self.at(index);
         match back {
@@ -114,17 +160,24 @@ impl Records {
         self.unused -= 1;
     }
 
-    /// Cuts unused records off the end. If then most are unused, the pair of the last record and
-    /// an unused number to which it should move, so that the end comes nearer.
-    pub(super) fn sparse(&mut self) -> Option<(u32, u32)> {
-        if self.len() <= FEW || self.unused < self.len() / 4 * 3 {
-            return None;
-        }
-        while let Some(State::Unused) = self.records.last().map(|record| record.state) {
+    /// Whether so few records are used that some memory should go back.
+    #[inline]
+    pub(super) fn is_sparse(&self) -> bool {
+        self.len() > FEW && self.unused >= self.len() / 4 * 3
+    }
+
+    /// Cuts unused records off the end. If others remain, the pair of the last record and an unused
+    /// number to which it should move, so that the end comes nearer.
+    #[cold]
+    pub(super) fn cut(&mut self) -> Option<(u32, u32)> {
+        while let Some(State::Unused) = self.records.last().map(Record::state) {
             self.unlink_unused(self.last());
             self.records.pop();
         }
-        self.give_back();
+        let len = self.len();
+        if self.records.capacity() / 4 > len.max(FEW) {
+            self.records.shrink_to(len * 2);
+        }
         (self.unused > 0).then(|| (self.last(), self.first_unused))
     }
 
@@ -135,21 +188,16 @@ impl Records {
         *self.at_mut(to) = record;
     }
 
-    fn give_back(&mut self) {
-        let len = self.len();
-        if self.records.capacity() / 4 > len.max(FEW) {
-            self.records.shrink_to(len * 2);
-        }
-    }
-
     fn last(&self) -> u32 {
         u32::try_from(self.len() - 1).expect("numbers are 32 bits wide")
     }
 
+    #[inline]
     pub(super) fn at(&self, index: u32) -> &Record {
         &self.records[index as usize]
     }
 
+    #[inline]
     pub(super) fn at_mut(&mut self, index: u32) -> &mut Record {
         &mut self.records[index as usize]
     }

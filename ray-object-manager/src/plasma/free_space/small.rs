@@ -98,11 +98,15 @@ impl SmallBins {
     }
 
     /// A record has moved: whoever names its old number names the new one.
-    pub(super) fn moved(&mut self, records: &mut Records, bin: usize, from: u32, to: u32) {
-        if self.heads[bin] == from {
-            self.heads[bin] = to;
+    pub(super) fn moved(&mut self, records: &mut Records, bin: usize, to: u32) {
+        let (forward, back) = (records.at(to).forward, records.at(to).back);
+        if forward != NIL {
+            records.at_mut(forward).back = to;
         }
-        rename_in_list(records, to);
+        match back {
+            NIL => self.heads[bin] = to,
+            _ => records.at_mut(back).forward = to,
+        }
     }
 
     /// First piece of a size, and whether all bitmaps agree with that.
@@ -112,17 +116,6 @@ impl SmallBins {
         let summed = (self.words[group] >> (word % BITS) & 1 == 1) == (self.sizes[word] != 0)
             && (self.groups >> group & 1 == 1) == (self.words[group] != 0);
         (self.heads[bin], summed && has == (self.heads[bin] != NIL))
-    }
-}
-
-/// Makes the neighbours of a record in its list name it by the number that it has now.
-pub(super) fn rename_in_list(records: &mut Records, to: u32) {
-    let (forward, back) = (records.at(to).forward, records.at(to).back);
-    if forward != NIL {
-        records.at_mut(forward).back = to;
-    }
-    if back != NIL {
-        records.at_mut(back).forward = to;
     }
 }
 
@@ -144,17 +137,16 @@ fn after_bit(word: u64, bit: usize) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::records::{Record, State};
+    use super::super::records::Record;
     use super::*;
 
     #[test]
     fn finds_every_next_size() {
-        let mut records = Records::new(Record::new(State::Free, 0, 0));
+        let mut records = Records::new(Record::free(0, 0));
         let mut bins = SmallBins::new();
         assert_eq!(bins.best_fit(1), None);
         let sizes = [1, 63, 64, 65, 4095, 4096, 4097, 8191, 20_000, SIZES - 1];
-        let index: Vec<u32> =
-            sizes.iter().map(|_| records.insert(Record::new(State::Free, 0, 0))).collect();
+        let index: Vec<u32> = sizes.iter().map(|_| records.insert()).collect();
         for (size, index) in sizes.iter().zip(&index) {
             bins.insert(&mut records, *size, *index);
         }
@@ -171,10 +163,9 @@ mod tests {
 
     #[test]
     fn the_last_freed_of_a_size_goes_first() {
-        let mut records = Records::new(Record::new(State::Free, 0, 0));
+        let mut records = Records::new(Record::free(0, 0));
         let mut bins = SmallBins::new();
-        let index: Vec<u32> =
-            (0..3).map(|_| records.insert(Record::new(State::Free, 0, 9))).collect();
+        let index: Vec<u32> = (0..3).map(|_| records.insert()).collect();
         index.iter().for_each(|&index| bins.insert(&mut records, 9, index));
         assert_eq!(bins.best_fit(2), Some(index[2]));
         bins.remove(&mut records, 9, index[1]);
