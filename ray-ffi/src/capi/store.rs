@@ -17,6 +17,12 @@ use super::types::{
 
 type Manager = PlasmaLifecycle<PlasmaAllocator>;
 
+// The header says that any thread may call.
+const _: () = {
+    const fn is_for_any_thread<T: Send + Sync>() {}
+    is_for_any_thread::<Mutex<Manager>>();
+};
+
 /// Is told of each sealed object that has gone, whether it was deleted or evicted: once, in the thread of
 /// the call that made it go, before that call returns. It may use the store, except to destroy it, and must
 /// not leave by longjmp or an exception.
