@@ -1,0 +1,57 @@
+"""How Ray's build uses this one.
+
+Ray's WORKSPACE:
+
+    local_repository(name = "ray_object_manager", path = "…")   # or http_archive
+    load("@ray_object_manager//bazel:repositories.bzl", "ray_object_manager_repositories")
+    ray_object_manager_repositories()
+    load("@ray_object_manager//bazel:dependencies.bzl", "ray_object_manager_dependencies")
+    ray_object_manager_dependencies()
+
+Ray's own base headers must serve then, for a program that sees two versions of one header is broken. All of our C++ takes them
+through one flag, whose default is the stand-ins of ray-ffi/standalone. In Ray, a target of Ray's takes their place:
+
+    # BUILD.bazel
+    cc_library(
+        name = "object_manager_base",
+        deps = [
+            "//src/ray/common:id", "//src/ray/common:ray_config", "//src/ray/common:status", "//src/ray/common:metrics",
+            "//src/ray/object_manager:object_manager_common", "//src/ray/object_manager:metrics",
+            "//src/ray/object_manager/plasma:plasma_generated", "//src/ray/stats:stats_metric",
+            "//src/ray/util:compat", "//src/ray/util:counter_map", "//src/ray/util:logging",
+            "@com_google_absl//absl/container:flat_hash_map", "@com_google_absl//absl/container:flat_hash_set",
+            "@com_google_absl//absl/types:optional", "@com_google_googletest//:gtest_prod",
+        ],
+    )
+
+    # .bazelrc
+    build --@ray_object_manager//bazel:ray_base=//:object_manager_base
+
+None of these targets depends on the plasma targets that are replaced. Then src/ray/object_manager/plasma/BUILD.bazel gives up
+the sources of the classes that we have and keeps the names:
+
+    alias(name = "plasma_allocator", actual = "@ray_object_manager//ray-ffi:plasma_allocator")
+
+and likewise plasma_malloc, plasma_allocator_interface, plasma_eviction_policy, plasma_object_store, obj_lifecycle_mgr,
+stats_collector and object_manager_plasma_common. They come as one: the classes share their Rust state.
+"""
+
+load("@rules_cc//cc:defs.bzl", "cc_library")
+
+HEADERS = "include/ray/object_manager/plasma/"
+
+def plasma_header(name, hdrs):
+    """One of Ray's targets: its headers, and the library behind all of them.
+
+    Args:
+      name: Ray's name of the target.
+      hdrs: its headers in ray/object_manager/plasma.
+    """
+    cc_library(
+        name = name,
+        hdrs = [HEADERS + header for header in hdrs],
+        deps = [
+            ":core",
+            ":headers",
+        ],
+    )
