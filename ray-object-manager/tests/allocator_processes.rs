@@ -97,7 +97,8 @@ fn another_process_sees_the_same_bytes() {
     let mut stream = accept(&listener);
     for (seed, object) in objects.iter().enumerate() {
         let mut message = Vec::new();
-        let words = [seed as i64, object.offset as i64, object.size, object.mmap_size];
+        let words =
+            [i64::try_from(seed).unwrap(), object.offset as i64, object.size, object.mmap_size];
         words.iter().for_each(|word| message.extend(word.to_le_bytes()));
         let mapping = allocator.region().mapping();
         if object.fallback_allocated {

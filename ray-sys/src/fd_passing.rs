@@ -80,3 +80,71 @@ pub fn recv_fd(stream: &UnixStream, payload: &mut [u8]) -> io::Result<(OwnedFd, 
         _ => wrong(io::ErrorKind::InvalidData, "more than one descriptor came"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::Read;
+    use std::os::fd::AsRawFd;
+    use std::os::unix::fs::FileExt;
+
+    use super::*;
+
+    #[test]
+    fn a_descriptor_and_its_bytes_arrive() {
+        let (here, there) = UnixStream::pair().unwrap();
+        let file = tempfile::tempfile().unwrap();
+        file.write_all_at(b"inside", 0).unwrap();
+        send_fd(&here, file.as_fd(), b"message").unwrap();
+        let mut payload = [0; 4];
+        let (fd, len) = recv_fd(&there, &mut payload).unwrap();
+        assert_eq!((len, &payload), (4, b"mess"));
+        let mut rest = [0; 3];
+        (&there).read_exact(&mut rest).unwrap();
+        assert_eq!(&rest, b"age");
+        assert_ne!(fd.as_raw_fd(), file.as_raw_fd());
+        let flags = rustix::io::fcntl_getfd(&fd).unwrap();
+        assert!(flags.contains(rustix::io::FdFlags::CLOEXEC));
+        let mut inside = [0; 6];
+        File::from(fd).read_exact_at(&mut inside, 0).unwrap();
+        assert_eq!(&inside, b"inside");
+    }
+
+    #[test]
+    fn a_long_payload_arrives_whole() {
+        let (here, there) = UnixStream::pair().unwrap();
+        let long: Vec<u8> = (0..2_000_000_u32).map(|at| at.to_le_bytes()[0]).collect();
+        let sent = long.clone();
+        let sender = std::thread::spawn(move || {
+            send_fd(&here, File::open("/dev/null").unwrap().as_fd(), &sent).unwrap();
+        });
+        let mut received = vec![0; long.len()];
+        let (_fd, len) = recv_fd(&there, &mut received).unwrap();
+        (&there).read_exact(&mut received[len..]).unwrap();
+        sender.join().unwrap();
+        assert!(received == long);
+    }
+
+    #[test]
+    fn what_does_not_bring_one_descriptor_is_an_error() {
+        let (here, there) = UnixStream::pair().unwrap();
+        let null = File::open("/dev/null").unwrap();
+        let mut payload = [0; 8];
+        let kind = |result: io::Result<(OwnedFd, usize)>| result.unwrap_err().kind();
+        (&here).write_all(b"no fd").unwrap();
+        assert_eq!(kind(recv_fd(&there, &mut payload)), io::ErrorKind::InvalidData);
+        for count in [2, 5] {
+            let fds = vec![null.as_fd(); count];
+            let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(5))];
+            let mut control = SendAncillaryBuffer::new(&mut space);
+            assert!(control.push(SendAncillaryMessage::ScmRights(&fds)));
+            sendmsg(&here, &[IoSlice::new(b"x")], &mut control, SendFlags::empty()).unwrap();
+            assert_eq!(kind(recv_fd(&there, &mut payload)), io::ErrorKind::InvalidData);
+        }
+        assert_eq!(kind(recv_fd(&there, &mut [])), io::ErrorKind::InvalidInput);
+        assert!(send_fd(&here, null.as_fd(), b"").is_err());
+        drop(here);
+        assert_eq!(kind(recv_fd(&there, &mut payload)), io::ErrorKind::UnexpectedEof);
+        assert!(send_fd(&there, null.as_fd(), b"gone").is_err(), "an error, no signal");
+    }
+}

@@ -281,3 +281,110 @@ fn write_zeros(file: &File, range: Range<u64>) -> io::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn blocks(mapping: &FileMapping) -> i64 {
+        rustix::fs::fstat(mapping).unwrap().st_blocks * 512
+    }
+
+    #[test]
+    fn a_new_mapping_is_rounded_to_pages_sparse_and_zero() {
+        let directory = tempfile::tempdir().unwrap();
+        let mapping = FileMapping::create(directory.path(), 1, MappingOptions::default()).unwrap();
+        assert_eq!(mapping.len(), mapping.page_size());
+        assert!(!mapping.is_empty() && !mapping.is_huge());
+        assert_eq!(blocks(&mapping), 0);
+        let mut bytes = [1; 64];
+        mapping.copy_out(mapping.len() - 64, &mut bytes).unwrap();
+        assert_eq!(bytes, [0; 64]);
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn impossible_sizes_are_errors() {
+        let directory = tempfile::tempdir().unwrap();
+        let largest = isize::MAX.unsigned_abs();
+        for size in [0, usize::MAX, usize::MAX - 4095, largest + 1, largest, largest - 4095] {
+            let error = FileMapping::create(directory.path(), size, MappingOptions::default());
+            assert!(error.unwrap_err().to_string().contains(&size.to_string()));
+        }
+    }
+
+    #[test]
+    fn reserved_bytes_have_space_and_keep_what_they_hold() {
+        let directory = tempfile::tempdir().unwrap();
+        let size = 1 << 20;
+        let mapping =
+            FileMapping::create(directory.path(), size, MappingOptions::default()).unwrap();
+        mapping.copy_in(5000, b"kept").unwrap();
+        mapping.reserve(0..size / 2).unwrap();
+        assert!((512 << 10..1 << 20).contains(&blocks(&mapping)));
+        let mut bytes = [0; 4];
+        mapping.copy_out(5000, &mut bytes).unwrap();
+        assert_eq!(&bytes, b"kept");
+        mapping.reserve(size..size).unwrap();
+        #[allow(clippy::reversed_empty_ranges)]
+        let wrong = [0..size + 1, size..usize::MAX, 10..5];
+        assert!(wrong.into_iter().all(|range| mapping.reserve(range).is_err()));
+    }
+
+    #[test]
+    fn copies_stay_in_the_mapping() {
+        let directory = tempfile::tempdir().unwrap();
+        let mapping = FileMapping::create(directory.path(), 4096, MappingOptions::default());
+        let mapping = mapping.unwrap();
+        let len = mapping.len();
+        assert!(mapping.copy_in(len - 1, &[1]).is_ok());
+        for offset in [len, len - 1, usize::MAX] {
+            assert!(mapping.copy_in(offset, &[1, 2]).is_err());
+            assert!(mapping.copy_out(offset, &mut [1, 2]).is_err());
+        }
+    }
+
+    #[test]
+    fn zeros_stand_in_for_a_missing_call() {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(300_000).unwrap();
+        file.write_all_at(&[7; 300_000], 0).unwrap();
+        write_zeros(&file, 1000..201_000).unwrap();
+        let mut bytes = vec![1; 300_000];
+        file.read_exact_at(&mut bytes, 0).unwrap();
+        assert!(bytes[..1000].iter().chain(&bytes[201_000..]).all(|&byte| byte == 7));
+        assert!(bytes[1000..201_000].iter().all(|&byte| byte == 0));
+        assert_eq!(file.metadata().unwrap().len(), 300_000);
+    }
+
+    #[test]
+    fn populating_reserves_and_needs_no_faults_later() {
+        let directory = tempfile::tempdir().unwrap();
+        let options = MappingOptions { populate: true, ..MappingOptions::default() };
+        let mapping = FileMapping::create(directory.path(), 1 << 20, options).unwrap();
+        assert!(blocks(&mapping) >= 1 << 20);
+        let smaps = std::fs::read_to_string("/proc/self/smaps").unwrap();
+        let start = format!("{:x}-", mapping.base().as_ptr() as usize);
+        let entry = smaps.split_once(&start).unwrap().1;
+        let resident = entry.lines().find(|line| line.starts_with("Rss:")).unwrap();
+        assert!(resident.contains(" 1024 kB"), "{resident}");
+    }
+
+    #[test]
+    fn a_received_file_must_be_long_enough() {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(8192).unwrap();
+        let fd = || OwnedFd::from(file.try_clone().unwrap());
+        let mapping = FileMapping::from_fd(fd(), 8000, true).unwrap();
+        assert_eq!(mapping.len(), 8192);
+        mapping.copy_in(8191, b"x").unwrap();
+        let mut byte = [0];
+        file.read_exact_at(&mut byte, 8191).unwrap();
+        assert_eq!(&byte, b"x", "shared with the file");
+        for size in [0, 8193, 1 << 40, usize::MAX] {
+            assert!(FileMapping::from_fd(fd(), size, true).is_err());
+        }
+        let read_only = std::fs::File::open("/proc/self/exe").unwrap();
+        assert!(FileMapping::from_fd(read_only.into(), 4096, true).is_err());
+    }
+}

@@ -102,7 +102,15 @@ impl LargeBins {
 
     /// The record of the least size that is enough; among equals of the one freed last, except that
     /// the head of a list comes last.
+    #[inline]
     pub(super) fn best_fit(&self, wanted: u64) -> Option<u32> {
+        if self.classes == 0 {
+            return None;
+        }
+        self.search(wanted)
+    }
+
+    fn search(&self, wanted: u64) -> Option<u32> {
         let class = class(wanted);
         let mut best = Best { node: NIL, size: u64::MAX };
         if self.classes >> class & 1 == 1 {

@@ -158,7 +158,7 @@ fn low_half(entry: u64) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
+    use std::collections::hash_map::{Entry, HashMap};
 
     use super::super::records::Record;
     use super::*;
@@ -181,14 +181,14 @@ mod tests {
                     assert_eq!(table.remove(&records, offset), Some(index));
                     records.remove(index);
                     map.remove(&offset);
-                } else if !map.contains_key(&offset) {
+                } else if let Entry::Vacant(place) = map.entry(offset) {
                     assert_eq!(table.find(&records, offset), None);
                     assert_eq!(table.remove(&records, offset), None);
                     if grow {
                         let index = records.insert();
                         records.at_mut(index).set_live(offset, 0);
                         table.insert(offset, index);
-                        map.insert(offset, index);
+                        place.insert(index);
                     }
                 }
                 if table.is_sparse() {

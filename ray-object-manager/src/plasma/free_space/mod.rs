@@ -159,7 +159,7 @@ impl FreeSpace {
     }
 
     /// Enters a new piece just before another one of the ring. Its place and size are still to be set.
-    #[inline]
+    #[inline(always)]
     fn insert_before(&mut self, next: u32) -> u32 {
         let prev = self.records.at(next).prev;
         let index = self.records.insert();
@@ -172,7 +172,7 @@ impl FreeSpace {
     }
 
     /// Takes a piece that is now part of a neighbour out of the ring.
-    #[inline]
+    #[inline(always)]
     fn absorb(&mut self, index: u32) {
         let Record { prev, next, .. } = *self.records.at(index);
         self.records.at_mut(prev).next = next;

@@ -120,7 +120,12 @@ impl Records {
         match self.first_unused {
             NIL => self.push(),
             index => {
-                self.unlink_unused(index);
+                let after = self.at(index).forward;
+                self.first_unused = after;
+                if after != NIL {
+                    self.at_mut(after).back = NIL;
+                }
+                self.unused -= 1;
                 index
             }
         }
@@ -147,7 +152,6 @@ impl Records {
         self.unused += 1;
     }
 
-    #[inline]
     fn unlink_unused(&mut self, index: u32) {
         let Record { forward, back, .. } = *self.at(index);
         match back {

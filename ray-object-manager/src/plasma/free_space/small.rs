@@ -82,6 +82,9 @@ impl SmallBins {
     /// The piece freed last among those of the least size that is enough.
     #[inline]
     pub(super) fn best_fit(&self, bin: usize) -> Option<u32> {
+        if self.groups == 0 {
+            return None;
+        }
         let word = bin / BITS;
         if let Some(bit) = from_bit(self.sizes[word], bin % BITS) {
             return Some(self.heads[word * BITS + bit]);

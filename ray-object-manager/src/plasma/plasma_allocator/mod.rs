@@ -198,7 +198,7 @@ impl<R: Region> PlasmaAllocator<R> {
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     fn allocate_primary(&mut self, requested: usize) -> Result<Allocation, AllocError> {
         if requested > LARGEST_REQUEST {
             return Err(AllocError::TooLarge { requested });
