@@ -111,7 +111,8 @@ fn what_is_larger_than_the_region_or_any_mapping_is_refused() {
     fill(&all, 9);
     allocator.free(all).unwrap();
     assert!(matches!(allocator.allocate(limit + 1), Err(AllocError::OutOfMemory { .. })));
-    for size in [i64::MAX as usize, 1 << 63, usize::MAX, usize::MAX - 63, (1 << 63) - 4096] {
+    for size in [isize::MAX.unsigned_abs(), 1 << 63, usize::MAX, usize::MAX - 63, (1 << 63) - 4096]
+    {
         for result in [allocator.allocate(size), allocator.fallback_allocate(size)] {
             let too_large =
                 |error| matches!(error, AllocError::TooLarge { requested } if requested == size);
