@@ -15,13 +15,15 @@ use ray_common::ObjectId;
 /// Operations in one sequence, on average: each has between one and twice as many.
 const SEQUENCE: u32 = 2000;
 
-/// How much of the full count of operations is run: `PLASMA_RS_TEST_SCALE`, 1 for all of them. By default all in
-/// an optimized build, and one in fifty otherwise.
+/// How much of the full count of operations is run: `PLASMA_RS_TEST_SCALE`, `full` or a part of 1. By default
+/// all in an optimized build, and one in fifty otherwise.
 fn scale() -> f64 {
     let default = if cfg!(debug_assertions) { 0.02 } else { 1.0 };
-    std::env::var("PLASMA_RS_TEST_SCALE").ok().map_or(default, |scale| {
-        scale.parse().expect("PLASMA_RS_TEST_SCALE is a number, 1 for the full count")
-    })
+    match std::env::var("PLASMA_RS_TEST_SCALE").as_deref() {
+        Err(_) => default,
+        Ok("full") => 1.0,
+        Ok(part) => part.parse().expect("PLASMA_RS_TEST_SCALE is `full` or a number"),
+    }
 }
 
 /// Where the random numbers start: `PLASMA_RS_TEST_SEED`, the same in every run by default.
