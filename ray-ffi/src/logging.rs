@@ -2,6 +2,7 @@
 
 use std::sync::Once;
 
+use crate::capi::catches_panics;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
 #[cxx::bridge(namespace = "plasma_rs")]
@@ -48,7 +49,10 @@ pub(crate) fn connect() {
     CONNECTED.call_once(|| {
         // A Rust program that has a logger of its own keeps it.
         let _ = log::set_logger(&CxxLog);
-        ray_object_manager::check::set_fatal_handler(|message| ffi::write_log(3, message));
+        ray_object_manager::check::set_fatal_handler(|message| {
+            // A C call returns an error instead.
+            ffi::write_log(if catches_panics() { 2 } else { 3 }, message);
+        });
     });
     log::set_max_level(if ffi::is_debug_logged() { LevelFilter::Debug } else { LevelFilter::Info });
 }

@@ -56,6 +56,7 @@ pub unsafe extern "C" fn plasma_rs_allocator_create(
         let out = Out::new(allocator, "allocator")?;
         // SAFETY: the header asks for valid pointers.
         let config = unsafe { required(options, "options")?.config() }?;
+        crate::logging::connect();
         let handle = PlasmaRsAllocator(Mutex::new(PlasmaAllocator::new(config)?));
         // SAFETY: as above.
         unsafe { out.write(Box::into_raw(Box::new(handle))) };

@@ -1,7 +1,7 @@
 //! How calls end: error numbers, their messages, and panics that go no further.
 
 use std::any::Any;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ffi::{c_char, CStr, CString};
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::{Mutex, MutexGuard};
@@ -116,9 +116,25 @@ impl From<PlasmaError> for Failure {
     }
 }
 
+thread_local! {
+    static CALLS: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Whether this thread is inside a C call, which catches panics and so must not end the process on one.
+pub(crate) fn catches_panics() -> bool {
+    CALLS.try_with(|calls| calls.get() > 0).unwrap_or(false)
+}
+
 /// Runs the body of an exported function: nothing unwinds out of it, and a failure leaves its message.
 pub(super) fn guarded(work: impl FnOnce() -> Result<(), Failure>) -> PlasmaRsError {
-    let result = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|payload| {
+    let enter =
+        |change: i32| CALLS.try_with(|calls| calls.set(calls.get().wrapping_add_signed(change)));
+    let counted = enter(1).is_ok();
+    let result = catch_unwind(AssertUnwindSafe(work));
+    if counted {
+        let _ = enter(-1);
+    }
+    let result = result.unwrap_or_else(|payload| {
         Err(Failure::new(PlasmaRsInternal, format!("internal error: {}", text_of(&*payload))))
     });
     match result {

@@ -10,6 +10,8 @@ mod guard;
 mod store;
 mod types;
 
+pub(crate) use guard::catches_panics;
+
 pub use allocator::*;
 pub use guard::{plasma_rs_error_name, plasma_rs_last_error_message, PlasmaRsError};
 pub use store::*;

@@ -88,6 +88,7 @@ pub unsafe extern "C" fn plasma_rs_store_create(
         let out = Out::new(store, "store")?;
         // SAFETY: the header asks for valid pointers.
         let config = unsafe { required(options, "options")?.config() }?;
+        crate::logging::connect();
         let manager = Mutex::new(Manager::over_allocator(PlasmaAllocator::new(config)?));
         let handle = PlasmaRsStore { manager, on_delete, user_data };
         // SAFETY: as above.

@@ -16,36 +16,36 @@ namespace stats {
 
 using Tags = std::vector<std::pair<std::string_view, std::string>>;
 
+/// The numbers of all metrics of one name.
+struct Series;
+
 /// A metric that keeps its numbers in the process, for programs that have no exporter. Thread-safe.
 class Metric {
  public:
-  explicit Metric(std::string name) : name_(std::move(name)) {}
+  explicit Metric(const std::string &name);
 
   const std::string &GetName() const { return name_; }
 
  protected:
-  /// "name{key=value,...}"
-  std::string Series(const Tags &tags) const;
-
- private:
   std::string name_;
+  Series &series_;
 };
 
-/// Keeps the last value of each series.
+/// Keeps the last value for each set of tags.
 class Gauge : public Metric {
  public:
   using Metric::Metric;
   void Record(double value, const Tags &tags = {});
 };
 
-/// Counts the values of each series.
+/// Counts the values for each set of tags.
 class Histogram : public Metric {
  public:
   using Metric::Metric;
   void Record(double value, const Tags &tags = {});
 };
 
-/// The last value of each gauge series, and how many values each histogram series has had.
+/// By "name{key=value,...}": the last value of a gauge, or how many values a histogram has had.
 std::map<std::string, double> RecordedMetrics();
 
 }  // namespace stats
