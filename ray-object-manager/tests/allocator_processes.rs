@@ -163,12 +163,12 @@ fn look_from_another_process() {
     }
 }
 
-/// Runs `test` again with a file system of 4 MiB on its directory where this is permitted, else with no such
+/// Runs `test` again with a file system of 5 MiB on its directory where this is permitted, else with no such
 /// file system but with a limit of 4 MiB on the size of a file.
 fn with_little_space(test: &str) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path();
-    let small = "mount -t tmpfs -o size=4m none \"$1\" && shift && exec \"$@\"";
+    let small = "mount -t tmpfs -o size=5m none \"$1\" && shift && exec \"$@\"";
     match mounting(small, path) {
         Some(wrapper) => succeed(again(&wrapper, test, "small file system", path)),
         None => with_little_file_size(test),
@@ -231,7 +231,7 @@ fn a_full_plasma_directory(role: &str) {
         }
     };
     is_out_of_space(error, 600_000);
-    assert_eq!(live.len(), 6, "all that 4 MiB can hold was given out");
+    assert_eq!(live.len(), 8, "all that 5 MiB can hold was given out");
     for _ in 0..20 {
         let before = (allocator.allocated(), allocator.free_bytes(), allocator.reserved_bytes());
         is_out_of_space(allocator.allocate(2 * MIB), 2 * MIB);
@@ -294,7 +294,7 @@ fn a_full_disk(role: &str) {
     assert!(!primary.fallback_allocated);
     // A limit on files is one for each of them.
     let size = if role == "small files" { 6 * MIB } else { 900_000 };
-    let expected = if role == "small files" { 0 } else { 4 };
+    let expected = if role == "small files" { 0 } else { 5 };
     let mut live = Vec::new();
     let error = loop {
         match allocator.fallback_allocate(size) {
