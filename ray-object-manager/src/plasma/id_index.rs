@@ -20,7 +20,7 @@ pub(super) struct IdIndex {
 }
 
 /// Below this many entries the table never gives memory back.
-const KEPT_CAPACITY: usize = 1024;
+const KEPT_CAPACITY: usize = 16 * 1024;
 
 impl IdIndex {
     pub(super) fn len(&self) -> usize {

@@ -14,22 +14,27 @@ struct Slot<I> {
     in_lru: bool,
 }
 
-struct Chunk<I> {
-    used: u128,
-    slots: [Slot<I>; SLOTS_IN_CHUNK],
+fn new_chunk<I>() -> Box<[Slot<I>]> {
+    let empty = || Slot { object: MaybeUninit::uninit(), link: Link::OUT, in_lru: false };
+    std::iter::repeat_with(empty).take(SLOTS_IN_CHUNK).collect()
 }
 
-impl<I> Chunk<I> {
-    fn new_boxed() -> Box<Self> {
-        let empty = || Slot { object: MaybeUninit::uninit(), link: Link::OUT, in_lru: false };
-        Box::new(Self { used: 0, slots: std::array::from_fn(|_| empty()) })
-    }
-}
+/// So many chunks without objects are kept, so that objects that come and go do not cost chunks each time.
+const KEPT_CHUNKS: usize = 64;
 
 struct Place<I> {
-    chunk: Option<Box<Chunk<I>>>,
+    /// A bit for each slot with an object.
+    used: u128,
+    /// Empty when the chunk was given back.
+    chunk: Box<[Slot<I>]>,
     /// Whether this place is on the stack of places with room.
     stacked: bool,
+}
+
+impl<I> Place<I> {
+    fn check(&self, number: usize) {
+        assert!(self.used & (1 << number) != 0, "no object in this slot");
+    }
 }
 
 /// Objects by number. A number is used again after its object is gone.
@@ -57,15 +62,13 @@ impl<I> Slab<I> {
     pub(super) unsafe fn insert(&mut self, create: impl FnOnce(*mut LocalObject<I>)) -> u32 {
         let place_number = self.place_with_room();
         let place = &mut self.places[place_number as usize];
-        let chunk = place.chunk.as_mut().expect("a place with room has a chunk");
-        let number = chunk.used.trailing_ones();
-        if chunk.used == 0 {
+        let number = place.used.trailing_ones();
+        if place.used == 0 {
             self.empty_chunks -= 1;
         }
-        chunk.used |= 1 << number;
-        let slot = &mut chunk.slots[number as usize];
-        create(slot.object.as_mut_ptr());
-        if chunk.used == u128::MAX {
+        place.used |= 1 << number;
+        create(place.chunk[number as usize].object.as_mut_ptr());
+        if place.used == u128::MAX {
             place.stacked = false;
             self.with_room.pop();
         }
@@ -76,21 +79,19 @@ impl<I> Slab<I> {
     pub(super) fn remove(&mut self, index: u32) {
         let (place_number, number) = split(index);
         let place = &mut self.places[place_number];
-        let chunk = place.chunk.as_mut().expect("an object's place has a chunk");
-        assert!(chunk.used & (1 << number) != 0, "no object in this slot");
-        chunk.used &= !(1 << number);
+        place.check(number);
+        place.used &= !(1 << number);
         // SAFETY: the bit said that an object is there, and it is cleared now.
-        unsafe { chunk.slots[number].object.assume_init_drop() };
+        unsafe { place.chunk[number].object.assume_init_drop() };
         if !place.stacked {
             place.stacked = true;
             self.with_room.push(u32_of(place_number));
         }
-        if chunk.used == 0 {
+        if place.used == 0 {
             self.empty_chunks += 1;
-            // One empty chunk is kept, so that an object that comes and goes does not cost one each time.
-            if self.empty_chunks > 1 {
+            if self.empty_chunks > KEPT_CHUNKS {
                 self.empty_chunks -= 1;
-                place.chunk = None;
+                place.chunk = Box::default();
                 self.without_chunk.push(u32_of(place_number));
             }
         }
@@ -114,33 +115,32 @@ impl<I> Slab<I> {
 
     fn slot(&self, index: u32) -> &Slot<I> {
         let (place_number, number) = split(index);
-        let chunk = self.places[place_number].chunk.as_ref().expect("no such chunk");
-        assert!(chunk.used & (1 << number) != 0, "no object in this slot");
-        &chunk.slots[number]
+        let place = &self.places[place_number];
+        place.check(number);
+        &place.chunk[number]
     }
 
     fn slot_mut(&mut self, index: u32) -> &mut Slot<I> {
         let (place_number, number) = split(index);
-        let chunk = self.places[place_number].chunk.as_mut().expect("no such chunk");
-        assert!(chunk.used & (1 << number) != 0, "no object in this slot");
-        &mut chunk.slots[number]
+        let place = &mut self.places[place_number];
+        place.check(number);
+        &mut place.chunk[number]
     }
 
     fn place_with_room(&mut self) -> u32 {
         // A place whose chunk was given back may still be on the stack.
         while let Some(&top) = self.with_room.last() {
-            if self.places[top as usize].chunk.is_some() {
+            if !self.places[top as usize].chunk.is_empty() {
                 return top;
             }
             self.places[top as usize].stacked = false;
             self.with_room.pop();
         }
         let place_number = self.without_chunk.pop().unwrap_or_else(|| {
-            self.places.push(Place { chunk: None, stacked: false });
+            self.places.push(Place { used: 0, chunk: Box::default(), stacked: false });
             u32_of(self.places.len() - 1)
         });
-        self.places[place_number as usize] =
-            Place { chunk: Some(Chunk::new_boxed()), stacked: true };
+        self.places[place_number as usize] = Place { used: 0, chunk: new_chunk(), stacked: true };
         self.with_room.push(place_number);
         self.empty_chunks += 1;
         place_number
@@ -149,10 +149,10 @@ impl<I> Slab<I> {
 
 impl<I> Drop for Slab<I> {
     fn drop(&mut self) {
-        for chunk in self.places.iter_mut().filter_map(|place| place.chunk.as_mut()) {
-            for number in (0..SLOTS_IN_CHUNK).filter(|number| chunk.used & (1 << number) != 0) {
+        for place in &mut self.places {
+            for number in (0..SLOTS_IN_CHUNK).filter(|number| place.used & (1 << number) != 0) {
                 // SAFETY: the bit says that an object is there; the chunk is dropped next, without it.
-                unsafe { chunk.slots[number].object.assume_init_drop() };
+                unsafe { place.chunk[number].object.assume_init_drop() };
             }
         }
     }
@@ -214,7 +214,7 @@ mod tests {
     #[test]
     fn addresses_stay_and_chunks_go() {
         let mut slab = Slab::new();
-        let numbers: Vec<u32> = (0..1000).map(|size| add(&mut slab, size)).collect();
+        let numbers: Vec<u32> = (0..10_000).map(|size| add(&mut slab, size)).collect();
         let addresses: Vec<_> = numbers.iter().map(|&n| std::ptr::from_ref(slab.get(n))).collect();
         for (size, &number) in numbers.iter().enumerate() {
             assert_eq!(slab.get(number).info().data_size, i64::try_from(size).unwrap());
@@ -223,7 +223,8 @@ mod tests {
         for &number in &numbers {
             slab.remove(number);
         }
-        assert_eq!(slab.places.iter().filter(|place| place.chunk.is_some()).count(), 1);
+        let kept = slab.places.iter().filter(|place| !place.chunk.is_empty()).count();
+        assert_eq!(kept, KEPT_CHUNKS);
         let again: Vec<u32> = (0..300).map(|size| add(&mut slab, size)).collect();
         assert!(again.iter().all(|number| numbers.contains(number)), "numbers are used again");
         let mut unique = again.clone();
