@@ -56,10 +56,13 @@ def _rust_tests(name, crate, deps = [], data = [], size = "medium", **kwargs):
       **kwargs: for each of the tests.
     """
     attributes = _attributes(name, dev = True)
-    deps = attributes.pop("deps") + deps
+    crates = attributes.pop("deps")
 
     # Optimised code is what counts in tests of millions of operations; with assertions and overflow checks all the same.
     flags = ["-Cdebug-assertions=on", "-Coverflow-checks=on"]
+
+    if deps:
+        flags.append("-Clink-arg=-lstdc++")  # after all archives, for theirs is C++
 
     # Where a test finds the member's files: it runs in the workspace's root.
     env = {"CARGO_MANIFEST_DIR": native.package_name()}
@@ -72,7 +75,7 @@ def _rust_tests(name, crate, deps = [], data = [], size = "medium", **kwargs):
         proc_macro_deps = attributes["proc_macro_deps"],
         rustc_env = env,
         rustc_flags = flags,
-        deps = deps,
+        deps = crates + deps,
         **kwargs
     )
     helpers = native.glob(["tests/*/**/*.rs"], allow_empty = True)
@@ -86,7 +89,7 @@ def _rust_tests(name, crate, deps = [], data = [], size = "medium", **kwargs):
             data = data,
             rustc_env = env,
             rustc_flags = flags,
-            deps = deps + [crate],
+            deps = crates + deps + [crate],
             **(attributes | kwargs)
         )
 

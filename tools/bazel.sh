@@ -5,9 +5,9 @@
 #
 # RAY_OM_BAZEL says how:
 #   host     the `bazel` on PATH, 7.3 or newer, which fetches rules_rust and GoogleTest itself
-#   debian   Bazel in the root that tools/debian-root.sh makes, with Debian's rules_rust and GoogleTest and the host's Rust;
-#            needs root or sudo
-#   auto     (default) host if there is such a bazel and .bazelrc.debian does not exist, else debian
+#   packages the `bazel` on PATH with Debian's packages of rules_rust and GoogleTest, where these are installed (Dockerfile.test)
+#   debian   the same in the root that tools/debian-root.sh makes, with the host's Rust; needs root or sudo
+#   auto     (default) packages if they are there, else host if there is such a bazel and nothing was redirected yet, else debian
 #
 # RAY_OM_CACHE (default ~/.cache/ray-object-manager) holds the root, the build and a disk cache that outlives both.
 set -euo pipefail
@@ -25,7 +25,11 @@ host_bazel_suffices() {
 how=${RAY_OM_BAZEL:-auto}
 if [ "$how" = auto ]; then
   how=debian
-  if [ ! -e "$checkout/.bazelrc.debian" ] && host_bazel_suffices; then how=host; fi
+  if [ -d /usr/share/bazel/rules/rust ] && [ -d /usr/src/googletest ]; then
+    how=packages
+  elif [ ! -e "$checkout/.bazelrc.debian" ] && host_bazel_suffices; then
+    how=host
+  fi
 fi
 startup=(--output_base="$cache/bazel/$(printf %s "$checkout" | sha256sum | cut -c1-12)" --max_idle_secs=900)
 # Caches that survive `bazel clean` and serve every checkout.
@@ -38,8 +42,9 @@ case $command in
     flags+=(--disk_cache="$cache/bazel-disk") ;;
 esac
 
-if [ "$how" = host ]; then
+if [ "$how" != debian ]; then
   cd "$checkout"
+  if [ "$how" = packages ]; then tools/debian-bazelrc.sh; fi
   exec bazel "${startup[@]}" "$command" "${flags[@]}" "$@"
 fi
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes (once) and prints the folder of a Debian root that carries Bazel 7 and Debian's packaged rules_rust and GoogleTest.
 #
-#   tools/debian-root.sh            make the root if it is not there yet, print its path as the last line
+#   tools/debian-root.sh            make the root if it is not there yet (and prune), print its path as the last line
 #   tools/debian-root.sh --path     print the path it has or would have, make nothing
 #   tools/debian-root.sh --prune    remove roots and half-made roots that are neither in use nor current
 #
@@ -16,6 +16,7 @@ suite=forky
 packages=(bazel-bootstrap bazel-rules-rust googletest # Bazel, rules_rust under /usr/share/bazel, GoogleTest under /usr/src
   g++ binutils make                                   # what the rules compile and link with
   cargo rustc                                         # for Dockerfile.test, and for hosts that lend no toolchain of their own
+  libgtest-dev libgmock-dev                           # for `cargo test` in the image
   python3 git ca-certificates util-linux mount iproute2 procps file)
 
 cache=${RAY_OM_CACHE:-$HOME/.cache/ray-object-manager}
@@ -71,21 +72,24 @@ make_root() {
     remove_root "$partial"
     exit 1
   }
-  # Nothing inside says which mirror it came from: whoever uses the root for an image sets that again.
   as_root mv -T "$partial" "$root"
+}
+
+prune() {
+  local old
+  for old in "$cache/$suite"-*; do
+    if [ -d "$old" ] && [ "$old" != "$root" ]; then remove_root "$old"; fi
+  done
 }
 
 case ${1:-} in
   --path) echo "$root" ;;
-  --prune)
-    for old in "$cache/$suite"-*; do
-      if [ -d "$old" ] && [ "$old" != "$root" ]; then remove_root "$old"; fi
-    done ;;
+  --prune) prune ;;
   "")
     mkdir -p "$cache"
     exec 9>"$cache/$suite.lock"
     flock 9
-    [ -d "$root" ] || make_root
+    [ -d "$root" ] || { make_root; prune; }
     echo "$root" ;;
   *) sed -n '2,12s/^# \{0,1\}//p' "$0"; exit 2 ;;
 esac
