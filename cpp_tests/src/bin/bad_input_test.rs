@@ -1,0 +1,7 @@
+//! `bad_input_test.cc`, with GMock's `main`.
+#![no_main]
+
+use ray_ffi as _;
+
+#[link(name = "bad_input_test", kind = "static", modifiers = "+whole-archive")]
+extern "C" {}

@@ -1,0 +1,7 @@
+//! `common_test.cc`, with GMock's `main`.
+#![no_main]
+
+use ray_ffi as _;
+
+#[link(name = "common_test", kind = "static", modifiers = "+whole-archive")]
+extern "C" {}

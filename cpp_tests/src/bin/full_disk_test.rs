@@ -1,0 +1,7 @@
+//! `full_disk_test.cc`, with GMock's `main`.
+#![no_main]
+
+use ray_ffi as _;
+
+#[link(name = "full_disk_test", kind = "static", modifiers = "+whole-archive")]
+extern "C" {}

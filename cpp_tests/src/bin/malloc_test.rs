@@ -1,0 +1,7 @@
+//! `malloc_test.cc`, with GMock's `main`.
+#![no_main]
+
+use ray_ffi as _;
+
+#[link(name = "malloc_test", kind = "static", modifiers = "+whole-archive")]
+extern "C" {}

@@ -1,0 +1,7 @@
+//! `obj_lifecycle_mgr_test.cc`, with GMock's `main`.
+#![no_main]
+
+use ray_ffi as _;
+
+#[link(name = "obj_lifecycle_mgr_test", kind = "static", modifiers = "+whole-archive")]
+extern "C" {}

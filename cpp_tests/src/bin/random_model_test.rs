@@ -1,0 +1,7 @@
+//! `random_model_test.cc`, with GMock's `main`.
+#![no_main]
+
+use ray_ffi as _;
+
+#[link(name = "random_model_test", kind = "static", modifiers = "+whole-archive")]
+extern "C" {}

@@ -1,0 +1,7 @@
+//! `stats_collector_test.cc`, with GMock's `main`.
+#![no_main]
+
+use ray_ffi as _;
+
+#[link(name = "stats_collector_test", kind = "static", modifiers = "+whole-archive")]
+extern "C" {}

@@ -1,0 +1,7 @@
+//! `two_process_test.cc`, with GMock's `main`.
+#![no_main]
+
+use ray_ffi as _;
+
+#[link(name = "two_process_test", kind = "static", modifiers = "+whole-archive")]
+extern "C" {}
