@@ -48,20 +48,11 @@ impl PlasmaObjectHeader {
         let mut unique_name = [0; 32];
         let length = name.len().min(30);
         unique_name[..length].copy_from_slice(&name.as_bytes()[..length]);
-        // SAFETY: the caller vouches for the place.
+        // SAFETY: the caller vouches for the place. Zeros, also between the fields, are a header that was never
+        // written or read; only the name is not zero.
         unsafe {
-            place.write(Self {
-                semaphores_created: AtomicI32::new(0),
-                unique_name,
-                version: 0,
-                is_sealed: false,
-                has_error: AtomicBool::new(false),
-                num_readers: 0,
-                num_read_acquires_remaining: 0,
-                num_read_releases_remaining: 0,
-                data_size: 0,
-                metadata_size: 0,
-            });
+            place.write_bytes(0, 1);
+            (&raw mut (*place).unique_name).write(unique_name);
         }
     }
 }
