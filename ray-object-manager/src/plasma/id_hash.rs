@@ -11,6 +11,7 @@ pub(super) struct IdHash(foldhash::fast::RandomState);
 
 impl IdHash {
     /// 32 bits for the id, which are all that a table keeps and works with.
+    #[inline]
     pub(super) fn of(&self, id: &ObjectId) -> u32 {
         let bytes = id.as_bytes();
         let mut hasher = self.0.build_hasher();
