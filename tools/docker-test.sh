@@ -24,12 +24,12 @@ import_root() {
   local root certificates
   root=$(tools/debian-root.sh | tail -n 1)
   certificates=$(mktemp -d)
-  mkdir -p "$certificates/etc/ssl/certs"
-  cp -L /etc/ssl/certs/ca-certificates.crt "$certificates/etc/ssl/certs/"
+  cp -L /etc/ssl/certs/ca-certificates.crt "$certificates/host-certificates"
   say "importing $root as $base"
   local as_root=(); [ "$(id -u)" = 0 ] || as_root=(sudo)
-  "${as_root[@]}" tar -c --one-file-system --exclude=./mnt/host --exclude=./etc/ssl/certs/ca-certificates.crt -C "$root" . \
-    -C "$certificates" ./etc/ssl/certs/ca-certificates.crt | docker_ import - "$base" >&2
+  "${as_root[@]}" tar -c --one-file-system --exclude=./mnt/host --exclude=./etc/ssl/certs/ca-certificates.crt \
+    --transform='s,^host-certificates$,./etc/ssl/certs/ca-certificates.crt,' -C "$root" . -C "$certificates" host-certificates |
+    docker_ import - "$base" >&2
   rm -r "$certificates"
 }
 if ! docker_ image inspect "$base" >/dev/null 2>&1; then
