@@ -66,7 +66,8 @@ impl Model {
 enum CacheOperation {
     Add(u16, i64),
     Remove(u16),
-    Choose(i64),
+    /// And remove what was chosen, or not.
+    Choose(i64, bool),
     AdjustCapacity(i64),
 }
 
@@ -75,8 +76,8 @@ fn cache_operation() -> impl Strategy<Value = CacheOperation> {
     prop_oneof![
         10 => (0..KEYS, size).prop_map(|(key, size)| CacheOperation::Add(key, size)),
         9 => (0..KEYS).prop_map(CacheOperation::Remove),
-        1 => prop_oneof![-10..20_000_i64, Just(i64::MAX), Just(i64::MIN)]
-            .prop_map(CacheOperation::Choose),
+        1 => (prop_oneof![-10..20_000_i64, Just(i64::MAX), Just(i64::MIN)], any::<bool>())
+            .prop_map(|(bytes, remove)| CacheOperation::Choose(bytes, remove)),
         1 => (-1000..1000_i64).prop_map(CacheOperation::AdjustCapacity),
     ]
 }
@@ -98,11 +99,14 @@ fn the_cache_is_a_list() {
                     assert_eq!(cache.remove(&id(key)), model.remove(&id(key)));
                     assert!(!cache.exists(&id(key)));
                 }
-                CacheOperation::Choose(bytes) => {
+                CacheOperation::Choose(bytes, remove) => {
                     let mut chosen = vec![ObjectId::NIL];
                     let sum = cache.choose_objects_to_evict(bytes, &mut chosen);
-                    assert_eq!((sum, chosen.split_off(1)), model.choose(bytes));
-                    assert_eq!(chosen, [ObjectId::NIL], "what was there stays there");
+                    assert_eq!(chosen.remove(0), ObjectId::NIL, "what was there stays there");
+                    assert_eq!((sum, chosen.clone()), model.choose(bytes));
+                    for key in chosen.iter().filter(|_| remove) {
+                        assert_eq!(cache.remove(key), model.remove(key));
+                    }
                     assert!(cache.iter().eq(model.keys.iter().rev().map(|(key, _)| key)));
                 }
                 CacheOperation::AdjustCapacity(difference) => {

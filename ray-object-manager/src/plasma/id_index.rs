@@ -77,3 +77,77 @@ impl IdIndex {
         self.table.iter().map(|entry| entry.index)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(number: u32) -> ObjectId {
+        let mut bytes = [0; 28];
+        bytes[..4].copy_from_slice(&number.to_le_bytes());
+        ObjectId::from_bytes(bytes)
+    }
+
+    fn add(index: &mut IdIndex, ids: &mut Vec<ObjectId>, new: ObjectId) -> bool {
+        let added = index.insert_with(
+            &new,
+            |ids: &Vec<ObjectId>, at| ids[at as usize] == new,
+            ids,
+            |ids| {
+                ids.push(new);
+                Ok::<u32, ()>(u32::try_from(ids.len() - 1).unwrap())
+            },
+        );
+        added.is_some()
+    }
+
+    /// Two ids of which the table keeps the same 32 bits.
+    fn of_one_hash(index: &IdIndex) -> (ObjectId, ObjectId) {
+        let mut seen = std::collections::HashMap::new();
+        (0..)
+            .find_map(|number| {
+                Some((id(seen.insert(index.hash.of(&id(number)), number)?), id(number)))
+            })
+            .unwrap()
+    }
+
+    #[test]
+    fn ids_of_one_hash_are_told_apart() {
+        let (mut index, mut ids) = (IdIndex::default(), Vec::new());
+        let (one, other) = of_one_hash(&index);
+        assert!(add(&mut index, &mut ids, one));
+        assert_eq!(index.find(&other, |at| ids[at as usize] == other), None);
+        assert_eq!(index.remove(&other, |at| ids[at as usize] == other), None);
+        assert!(add(&mut index, &mut ids, other));
+        assert!(!add(&mut index, &mut ids, one), "it is there");
+        assert_eq!(index.find(&one, |at| ids[at as usize] == one), Some(0));
+        assert_eq!(index.find(&other, |at| ids[at as usize] == other), Some(1));
+        assert_eq!(index.remove(&other, |at| ids[at as usize] == other), Some(1));
+        assert_eq!(index.remove(&one, |at| ids[at as usize] == one), Some(0));
+        assert_eq!(index.len(), 0);
+    }
+
+    #[test]
+    fn what_fails_leaves_no_entry() {
+        let mut index = IdIndex::default();
+        let failed = index.insert_with(&id(1), |(), _| true, &mut (), |()| Err::<u32, &str>("no"));
+        assert_eq!(failed, Some(Err("no")));
+        assert_eq!((index.len(), index.find(&id(1), |_| true)), (0, None));
+    }
+
+    #[test]
+    fn memory_is_given_back() {
+        let (mut index, mut ids) = (IdIndex::default(), Vec::new());
+        for number in 0..100_000 {
+            assert!(add(&mut index, &mut ids, id(number)));
+        }
+        for number in 0..100_000 {
+            assert_eq!(index.remove(&id(number), |at| at == number), Some(number));
+            assert!(
+                number + 1 == 100_000
+                    || index.find(&id(number + 1), |at| at == number + 1).is_some()
+            );
+        }
+        assert!(index.table.capacity() <= 8 * KEPT_CAPACITY, "{}", index.table.capacity());
+    }
+}

@@ -76,3 +76,41 @@ fn walk(start: u32, next: impl Fn(u32) -> u32) -> impl Iterator<Item = u32> {
     let present = |index: u32| (index != NONE).then_some(index);
     std::iter::successors(present(start), move |&index| present(next(index)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    impl Links for [Link; 4] {
+        fn link(&mut self, index: u32) -> &mut Link {
+            &mut self[index as usize]
+        }
+
+        fn peek(&self, index: u32) -> Link {
+            self[index as usize]
+        }
+    }
+
+    /// Every entry out of every list of up to four: both directions and both ends stay right.
+    #[test]
+    fn an_entry_leaves_from_anywhere() {
+        for length in 1..=4 {
+            for leaving in 0..length {
+                let (mut links, mut list) = ([Link::OUT; 4], LruList::new());
+                for index in 0..length {
+                    list.push_newest(&mut links, index);
+                }
+                list.remove(&mut links, leaving);
+                let mut expected: Vec<u32> =
+                    (0..length).filter(|&index| index != leaving).collect();
+                assert_eq!(list.oldest(), expected.first().copied());
+                assert_eq!(list.iter_oldest_first(&links).collect::<Vec<_>>(), expected);
+                assert_eq!(links[leaving as usize], Link::OUT);
+                list.push_newest(&mut links, leaving);
+                expected.push(leaving);
+                expected.reverse();
+                assert_eq!(list.iter(&links).collect::<Vec<_>>(), expected);
+            }
+        }
+    }
+}

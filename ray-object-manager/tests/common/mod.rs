@@ -51,7 +51,8 @@ pub(crate) fn hold<O: Debug>(
     let config = Config {
         cases: cases.max(1),
         failure_persistence: None,
-        max_shrink_iters: 20_000,
+        max_shrink_iters: 5_000,
+        max_shrink_time: 20_000, // milliseconds
         ..Config::default()
     };
     let random = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
