@@ -38,4 +38,5 @@ if ! docker_ image inspect "$base" >/dev/null 2>&1; then
 fi
 
 docker_ build --network=host -f Dockerfile.test -t "$tag" .
-docker_ run --rm --network=host --shm-size=1g "$@" "$tag"
+# What was built stays in a volume of this name: the second run builds what has changed.
+docker_ run --rm --network=host --shm-size=1g --volume "$tag:/cache" "$@" "$tag"
