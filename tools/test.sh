@@ -18,7 +18,7 @@ lint() { cargo clippy --workspace --all-targets --locked -- -D warnings; }
 rust() { cargo test --workspace --exclude cpp-tests --locked --no-fail-fast; }
 cpp() { cargo test -p cpp-tests --locked --no-fail-fast; }
 properties() {
-  PLASMA_RS_TEST_SCALE=full cargo test --release -p ray-object-manager --locked --no-fail-fast --test '*'
+  PLASMA_RS_TEST_SCALE=full cargo test --profile quick-release -p ray-object-manager --locked --no-fail-fast --test '*'
 }
 libraries() { tools/build-libs.sh && tools/check-exports.sh; }
 examples() { examples/c/run.sh && tools/demo.sh; }
