@@ -4,7 +4,8 @@
 usage: plot_benchmarks.py RUNS.jsonl DIRECTORY
 
 Writes results.json and table.md, and plot.svg where there is matplotlib and both sides were measured. Every figure
-is the median over the rounds; a ratio is the median of the ratios of each round, with the least and the greatest.
+is the median over the rounds, with the least and the greatest; a ratio is that of the ratios of each round. Times are
+those on a processor ("cpu"); the table has the ratio of the times that passed beside it.
 """
 
 import collections
@@ -30,9 +31,17 @@ def read(path):
     return rows
 
 
+def measured(result):
+    return result.get("cpu", result["value"])
+
+
+def elapsed(result):
+    return result["value"]
+
+
 def summary(results):
-    values = [result["value"] for result in results]
-    best = [result["min"] for result in results if "min" in result]
+    values = [measured(result) for result in results]
+    best = [result["best_cpu"] for result in results if "best_cpu" in result]
     return {
         "unit": results[0]["unit"],
         "median": statistics.median(values),
@@ -43,9 +52,9 @@ def summary(results):
     }
 
 
-def ratios(ours, original):
+def ratios(ours, original, which):
     """How many times less ours is, round by round."""
-    each = [b["value"] / a["value"] for a, b in zip(ours, original) if a["value"] > 0]
+    each = [which(b) / which(a) for a, b in zip(ours, original) if which(a) > 0]
     if not each:
         return None
     return {"median": statistics.median(each), "min": min(each), "max": max(each)}
@@ -59,20 +68,29 @@ def processor():
     return platform.processor()
 
 
+SCALES = {
+    PERCENT: [(1, "%")],
+    "ns": [(1e6, "ms"), (1, "ns")],
+    "bytes": [(1e6, "MB"), (1, "B")],
+}
+
+
+def scaled(value, unit):
+    """The value in the largest unit of which there is one, and that unit."""
+    size, name = next((scale for scale in SCALES[unit] if abs(value) >= scale[0]), SCALES[unit][-1])
+    value /= size
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.1f}", name
+
+
 def number(value, unit):
-    if unit == PERCENT:
-        return f"{value:.1f} %"
-    for size, name in ((1e6, "M"), (1e3, "k")):
-        if abs(value) >= size * 100:
-            return f"{value / size:,.1f} {name}{'B' if unit == 'bytes' else ' ns'}"
-    return f"{value:,.1f} {'B' if unit == 'bytes' else unit}" if value < 1000 else f"{value:,.0f} {'B' if unit == 'bytes' else unit}"
+    return " ".join(scaled(value, unit))
 
 
 def spread(one):
     if one is None:
         return ""
-    unit = one["unit"]
-    return f"{number(one['median'], unit)} ({number(one['min'], unit)} – {number(one['max'], unit)})"
+    low, high = (scaled(one[end], one["unit"])[0] for end in ("min", "max"))
+    return f"{number(one['median'], one['unit'])} ({low} – {high})"
 
 
 def best(one):
@@ -81,17 +99,19 @@ def best(one):
 
 def table(results):
     lines = [
-        "| row | original | ours | original ÷ ours | best batch: original | ours |",
-        "|---|---|---|---|---|---|",
+        "| row | original | ours | original ÷ ours | by the clock | best batch: original | ours |",
+        "|---|---|---|---|---|---|---|",
     ]
     for row, sides in results.items():
-        ratio = sides.get("ratio")
+        ratio, by_clock = sides.get("ratio"), sides.get("ratio_elapsed")
         shown = "" if ratio is None else f"**{ratio['median']:.2f}** ({ratio['min']:.2f} – {ratio['max']:.2f})"
+        clock = "" if by_clock is None or sides["ours"]["unit"] != "ns" else f"{by_clock['median']:.2f}"
         if sides["ours"]["unit"] == PERCENT:
             shown = ""
         original = sides.get("original")
         lines.append(
-            f"| `{row}` | {spread(original)} | {spread(sides['ours'])} | {shown} | {best(original)} | {best(sides['ours'])} |"
+            f"| `{row}` | {spread(original)} | {spread(sides['ours'])} | {shown} | {clock} "
+            f"| {best(original)} | {best(sides['ours'])} |"
         )
     return "\n".join(lines) + "\n"
 
@@ -115,7 +135,8 @@ def plot(results, path):
     below = [results[row]["ratio"]["median"] - results[row]["ratio"]["min"] for row in rows]
     above = [results[row]["ratio"]["max"] - results[row]["ratio"]["median"] for row in rows]
     colors = ["#2a7f62" if median >= 1 else "#b3432b" for median in medians]
-    axes.barh(places, medians, xerr=[below, above], color=colors, ecolor="#444444", capsize=2)
+    # From 1 to either side: the length of a bar is the factor.
+    axes.barh(places, [median - 1 for median in medians], left=1, xerr=[below, above], color=colors, ecolor="#444444", capsize=2)
     axes.axvline(1, color="black", linewidth=1)
     axes.set_xscale("log")
     axes.set_yticks(list(places), rows)
@@ -123,7 +144,7 @@ def plot(results, path):
     axes.set_xlabel("original ÷ ours: median over the rounds, least and greatest")
     for place, row, median in zip(places, rows, medians):
         one = results[row]
-        label = f" {median:.1f}×: {number(one['original']['median'], one['original']['unit'])} → {number(one['ours']['median'], one['ours']['unit'])}"
+        label = f" {median:.2f}: {number(one['original']['median'], one['original']['unit'])} → {number(one['ours']['median'], one['ours']['unit'])}"
         axes.annotate(label, (max(one["ratio"]["max"], 1), place), va="center", fontsize=8)
     axes.set_xlim(min(0.5, min(one["ratio"]["min"] for one in results.values() if one.get("ratio"))),
                   max(one["ratio"]["max"] for one in results.values() if one.get("ratio")) * 12)
@@ -137,7 +158,8 @@ def main():
     for row, sides in read(runs).items():
         results[row] = {side: summary(lines) for side, lines in sides.items()}
         if "original" in sides:
-            results[row]["ratio"] = ratios(sides["ours"], sides["original"])
+            for name, which in (("ratio", measured), ("ratio_elapsed", elapsed)):
+                results[row][name] = ratios(sides["ours"], sides["original"], which)
     machine = {"processor": processor(), "cores": os.cpu_count(), "kernel": platform.release()}
     with open(os.path.join(directory, "results.json"), "w") as file:
         json.dump({"machine": machine, "rows": results}, file, indent=1)
