@@ -45,6 +45,13 @@ static_assert(!std::is_copy_assignable_v<LocalObject>);
 static_assert(std::is_constructible_v<LocalObject, Allocation>);
 static_assert(!std::is_convertible_v<Allocation, LocalObject>);
 
+// Callers have these layouts inlined, and share PlasmaObject with other processes.
+static_assert(sizeof(Allocation) == 64 && sizeof(LocalObject) == 264);
+static_assert(sizeof(ray::ObjectInfo) == 168 && sizeof(ray::PlasmaObjectHeader) == 96);
+static_assert(sizeof(PlasmaObject) == 88 && offsetof(PlasmaObject, data_offset) == 24);
+static_assert(offsetof(PlasmaObject, mmap_size) == 72);
+static_assert(offsetof(PlasmaObject, fallback_allocated) == 80);
+
 TEST(AllocationTest, KeepsEveryFieldWhenMoved) {
   int memory = 0;
   Allocation first = DummyAllocator::Make(17, true, &memory, {3, 4}, 128, 4104);

@@ -129,7 +129,7 @@ pub(crate) struct Counting {
     next_offset: isize,
     refusals: Cell<u32>,
     /// Every allocation has this address: only the header of a mutable object is ever written.
-    scratch: *mut PlasmaObjectHeader,
+    scratch: *mut Scratch,
 }
 
 #[repr(align(64))]
@@ -137,8 +137,7 @@ struct Scratch(std::mem::MaybeUninit<PlasmaObjectHeader>);
 
 impl Counting {
     pub(crate) fn new(limit: i64, disk: i64) -> Self {
-        let scratch = Box::leak(Box::new(Scratch(std::mem::MaybeUninit::uninit())));
-        let scratch = scratch.0.as_mut_ptr();
+        let scratch = Box::into_raw(Box::new(Scratch(std::mem::MaybeUninit::uninit())));
         Self { limit, disk, primary: 0, files: 0, next_offset: 0, refusals: Cell::new(0), scratch }
     }
 
@@ -159,6 +158,13 @@ impl Counting {
             mmap_size: i64::MAX,
             fallback_allocated,
         }
+    }
+}
+
+impl Drop for Counting {
+    fn drop(&mut self) {
+        // SAFETY: `new` made it of a box, and the store that got its address goes together with this.
+        drop(unsafe { Box::from_raw(self.scratch) });
     }
 }
 
