@@ -22,7 +22,7 @@ properties() {
 }
 libraries() { tools/build-libs.sh && tools/check-exports.sh; }
 examples() { examples/c/run.sh && tools/demo.sh; }
-docs() { RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked; }
+docs() { RUSTDOCFLAGS="-D warnings" cargo doc --workspace --exclude cpp-tests --no-deps --locked; }
 sanitizers() { tools/sanitize.sh; }
 bazel() { tools/bazel.sh test //... --test_output=errors; }
 
