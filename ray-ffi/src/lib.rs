@@ -2,7 +2,7 @@
 //! with a cxx bridge, and [`capi`] behind the C header.
 //!
 //! C++ keeps the shapes, Rust keeps the state and the behaviour. Functions that take or return an object
-//! use its address; what lies there is described in [`layout`] and asserted on both sides. A panic ends
+//! use its address; what lies there is described in `layout` and asserted on both sides. A panic ends
 //! the process with its message, as a failed `RAY_CHECK` does.
 
 #![allow(unreachable_pub)] // what cxx expands to
