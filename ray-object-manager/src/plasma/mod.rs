@@ -4,14 +4,17 @@
 //! * [`object_store`]: the table of the objects that lie in it;
 //! * [`eviction_policy`]: which unused object goes first;
 //! * [`stats_collector`]: how many objects and bytes are in which state;
-//! * [`obj_lifecycle_mgr`]: create, seal, abort, delete and reference counts over all of them.
+//! * [`obj_lifecycle_mgr`]: create, seal, abort, delete and reference counts over all of them;
+//! * [`create_request_queue`] and [`get_request_queue`]: creations and gets that wait.
 //!
 //! Nothing here is thread-safe unless it says so: as in Ray, one thread (or one lock) owns a store.
 
 pub mod allocator;
 pub mod common;
+pub mod create_request_queue;
 pub mod eviction_policy;
 mod free_space;
+pub mod get_request_queue;
 mod id_hash;
 mod id_index;
 mod lru_list;
