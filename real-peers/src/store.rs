@@ -114,6 +114,10 @@ impl RealStore {
         ]);
         let raylet = Server::spawn(raylet, session.path().join("raylet.log"))?;
         let mut store = RealStore { raylet, _gcs: gcs, session };
+        // The store answers before the raylet is complete, but would call its missing part for a create that has to
+        // wait, and crash. It is complete when it opens its other socket.
+        let raylet_socket = store.session.path().join("raylet");
+        store.raylet.wait_for(|| raylet_socket.exists().then_some(()))?;
         let socket = store.socket();
         store.raylet.wait_for(|| UnixStream::connect(&socket).ok())?;
         Ok(store)
