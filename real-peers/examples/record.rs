@@ -6,10 +6,7 @@ use real_peers::{RealStore, Version};
 
 fn main() -> std::io::Result<()> {
     let number = std::env::args().nth(1);
-    let version = Version::ALL
-        .into_iter()
-        .find(|version| number.as_deref().is_none_or(|number| number == version.number()))
-        .expect("one of the versions that are known");
+    let version = number.map_or(Ok(Version::NEWEST), |number| number.parse())?;
     println!("# What Ray's store {version} answers; made by real-peers/examples/record.rs.");
     println!("# A line each: CLIENT > TYPE BODY for a request, CLIENT < TYPE BODY for a reply, CLIENT < fd BYTE for");
     println!("# a descriptor and the byte it came with, CLIENT < end when the store closed. Both versions of the");

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::str::FromStr;
 
 /// A version of Ray whose wheels are used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -33,6 +34,15 @@ impl Version {
 impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.number())
+    }
+}
+
+impl FromStr for Version {
+    type Err = io::Error;
+
+    fn from_str(number: &str) -> io::Result<Version> {
+        let found = Version::ALL.into_iter().find(|version| version.number() == number);
+        found.ok_or_else(|| io::Error::other(format!("not a version that is used: {number}")))
     }
 }
 

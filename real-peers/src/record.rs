@@ -412,12 +412,6 @@ impl fmt::Display for Recording {
 
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let hex = |body: &[u8]| {
-            body.iter().fold(String::new(), |mut text, byte| {
-                let _ = write!(text, "{byte:02x}");
-                text
-            })
-        };
         match self {
             Line::Step(text) => write!(f, "= {text}"),
             Line::Request(client, Message { kind, body }) => {
@@ -449,10 +443,7 @@ fn parse(line: &str) -> Option<Line> {
     let mut words = line.splitn(4, ' ');
     let (client, direction) = (words.next()?.parse().ok()?, words.next()?);
     let (kind, rest) = (words.next()?, words.next().unwrap_or_default());
-    let bytes = (0..rest.len()).step_by(2);
-    let body: Vec<u8> = bytes
-        .map(|at| u8::from_str_radix(rest.get(at..at + 2)?, 16).ok())
-        .collect::<Option<_>>()?;
+    let body = unhex(rest)?;
     match (direction, kind) {
         ("<", "end") => Some(Line::Closed(client)),
         ("<", "fd") => Some(Line::Fd(client, *body.first()?)),
@@ -460,6 +451,18 @@ fn parse(line: &str) -> Option<Line> {
         (">", kind) => Some(Line::Request(client, Message { kind: kind.parse().ok()?, body })),
         _ => None,
     }
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+pub(crate) fn unhex(digits: &str) -> Option<Vec<u8>> {
+    let byte = |at| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok();
+    (0..digits.len()).step_by(2).map(byte).collect()
 }
 
 #[cfg(test)]
