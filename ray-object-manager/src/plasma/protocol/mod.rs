@@ -200,7 +200,7 @@ impl PlasmaObject {
     pub fn of<I: ObjectDescription>(object: &LocalObject<I>) -> Self {
         let (allocation, info) = (object.allocation(), object.info());
         let size = |bytes: i64| u64::try_from(bytes).unwrap_or(0);
-        let header_offset = allocation.offset as u64;
+        let header_offset = allocation.offset.cast_unsigned() as u64;
         let header = if info.is_mutable() { size(OBJECT_HEADER_SIZE) } else { 0 };
         let data_offset = header_offset + header;
         let (data_size, metadata_size) = (size(info.data_size()), size(info.metadata_size()));
