@@ -16,9 +16,9 @@ use crate::values::{
 ///
 /// When it is ready it prints one line on standard output. SIGTERM or SIGINT stop it; it removes its socket then. Whatever it
 /// has to tell goes to standard error. It ends with 0 when it was stopped, 1 when it could not start, and 2 when the
-/// command line is wrong.
+/// command line is wrong. Of an option that is given twice, the last counts.
 #[derive(Debug, Clone, Parser)]
-#[command(name = "plasma-store", version)]
+#[command(name = "plasma-store", version, args_override_self = true)]
 pub struct Options {
     /// Socket to listen on. The directory is made if it is missing; what a dead store left behind is replaced
     #[arg(long, value_name = "PATH")]

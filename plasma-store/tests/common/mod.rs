@@ -48,7 +48,7 @@ impl Store {
         Self::start_in(tempfile::tempdir().unwrap(), arguments)
     }
 
-    /// Later arguments replace those of [`command`] by clap's rules only where a test removes these first.
+    /// An argument takes the place of that of [`command`].
     pub fn start_in(directory: TempDir, arguments: &[&str]) -> Self {
         let mut command = command(directory.path());
         command.args(arguments);
