@@ -7,7 +7,8 @@
 //! * [`obj_lifecycle_mgr`]: create, seal, abort, delete and reference counts over all of them;
 //! * [`create_request_queue`] and [`get_request_queue`]: creations and gets that wait;
 //! * [`protocol`]: the messages between a client and a store;
-//! * [`client`]: a client.
+//! * [`store`]: serves clients over a socket;
+//! * [`client`]: is one.
 //!
 //! Nothing here is thread-safe unless it says so: as in Ray, one thread (or one lock) owns a store.
 
@@ -29,3 +30,4 @@ pub mod plasma_allocator;
 pub mod protocol;
 mod slab;
 pub mod stats_collector;
+pub mod store;
