@@ -38,6 +38,8 @@ fn stat(now: &StoreSnapshot) -> Value {
         "pending_creates": now.pending_creates,
         "pending_create_bytes": now.pending_create_bytes,
         "pending_gets": now.pending_gets,
+        "untaken_creates": now.untaken_creates,
+        "eager_deletions": now.eager_deletions,
         "states": {
             "sealed_bytes": stats.bytes_at(false, true) + stats.bytes_at(true, true),
             "unsealed": tally(stats.unsealed),
