@@ -4,7 +4,7 @@ use std::mem::offset_of;
 
 use ray_common::ObjectId;
 use ray_object_manager::plasma::allocator::Allocation;
-use ray_object_manager::plasma::common::{LocalObject, ObjectDescription, ObjectKey};
+use ray_object_manager::plasma::common::{LocalObject, ObjectDescription, ObjectKey, PlasmaError};
 
 #[cxx::bridge(namespace = "plasma_rs")]
 mod ffi {
@@ -58,7 +58,52 @@ pub struct CxxObjectInfo {
 /// `plasma::LocalObject`.
 pub type CxxLocalObject = LocalObject<CxxObjectInfo>;
 
+/// `plasma::PlasmaObject`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct CxxPlasmaObject {
+    pub fd: i32,
+    pub unique_fd_id: i64,
+    pub header_offset: isize,
+    pub data_offset: isize,
+    pub metadata_offset: isize,
+    pub data_size: i64,
+    pub metadata_size: i64,
+    pub allocated_size: i64,
+    pub device_num: i32,
+    pub mmap_size: i64,
+    pub fallback_allocated: bool,
+    pub is_experimental_mutable_object: bool,
+}
+
+/// The error of this number of C++'s; a number that is none is an unexpected error.
+pub(crate) fn plasma_error(number: i32) -> PlasmaError {
+    match number {
+        0 => PlasmaError::Ok,
+        1 => PlasmaError::ObjectExists,
+        2 => PlasmaError::ObjectNonexistent,
+        3 => PlasmaError::OutOfMemory,
+        4 => PlasmaError::ObjectNotSealed,
+        5 => PlasmaError::ObjectInUse,
+        7 => PlasmaError::ObjectSealed,
+        8 => PlasmaError::OutOfDisk,
+        _ => PlasmaError::UnexpectedError,
+    }
+}
+
 const _: () = {
+    assert!(size_of::<CxxPlasmaObject>() == 88);
+    assert!(offset_of!(CxxPlasmaObject, unique_fd_id) == 8);
+    assert!(offset_of!(CxxPlasmaObject, header_offset) == 16);
+    assert!(offset_of!(CxxPlasmaObject, data_offset) == 24);
+    assert!(offset_of!(CxxPlasmaObject, metadata_offset) == 32);
+    assert!(offset_of!(CxxPlasmaObject, data_size) == 40);
+    assert!(offset_of!(CxxPlasmaObject, metadata_size) == 48);
+    assert!(offset_of!(CxxPlasmaObject, allocated_size) == 56);
+    assert!(offset_of!(CxxPlasmaObject, device_num) == 64);
+    assert!(offset_of!(CxxPlasmaObject, mmap_size) == 72);
+    assert!(offset_of!(CxxPlasmaObject, fallback_allocated) == 80);
+    assert!(offset_of!(CxxPlasmaObject, is_experimental_mutable_object) == 81);
     assert!(size_of::<CxxObjectId>() == 36);
     assert!(size_of::<CxxObjectInfo>() == 168);
     assert!(align_of::<CxxObjectInfo>() == 8);

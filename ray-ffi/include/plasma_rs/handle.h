@@ -9,18 +9,24 @@
 namespace plasma_rs {
 
 struct AllocatorHandle;
+struct CreateQueueHandle;
 struct EvictionPolicyHandle;
+struct GetQueueHandle;
 struct LifecycleHandle;
 struct LruCacheHandle;
+struct MappedFileHandle;
 struct StatsHandle;
 struct StoreHandle;
 
 /// Gives a handle back to Rust.
 struct HandleDeleter {
   void operator()(AllocatorHandle *handle) const;
+  void operator()(CreateQueueHandle *handle) const;
   void operator()(EvictionPolicyHandle *handle) const;
+  void operator()(GetQueueHandle *handle) const;
   void operator()(LifecycleHandle *handle) const;
   void operator()(LruCacheHandle *handle) const;
+  void operator()(MappedFileHandle *handle) const;
   void operator()(StatsHandle *handle) const;
   void operator()(StoreHandle *handle) const;
 };

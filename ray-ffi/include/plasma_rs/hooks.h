@@ -56,6 +56,42 @@ class LifecycleHook {
   virtual void on_object_ref_decreased(const std::uint8_t *object) const = 0;
 };
 
+/// A request that waits in a queue of creations.
+class CreateHook {
+ public:
+  virtual ~CreateHook() = default;
+  /// Tries to create the object. \param object Where the plasma::PlasmaObject goes. \return A PlasmaError.
+  virtual std::int32_t create(bool fallback, std::uint8_t *object) const = 0;
+};
+
+/// What a queue of creations asks of the world around it.
+class CreateQueueHook {
+ public:
+  virtual ~CreateQueueHook() = default;
+  virtual bool disk_is_full() const = 0;
+  /// Nanoseconds of any clock.
+  virtual std::int64_t now() const = 0;
+  virtual void collect_garbage() const = 0;
+  /// \return Whether objects are being spilled.
+  virtual bool spill() const = 0;
+  /// Once for all requests of a round that found no disk space either.
+  virtual void out_of_disk() const = 0;
+};
+
+/// A get that waits in a queue of gets.
+class GetHook {
+ public:
+  virtual ~GetHook() = default;
+};
+
+/// Is shown gets.
+class GetVisitor {
+ public:
+  virtual ~GetVisitor() = default;
+  /// \param last Whether the object was the last that this get waited for.
+  virtual void visit(const GetHook &get, bool last) const = 0;
+};
+
 /// Copy-constructs the ray::ObjectInfo at `from` to the unused memory at `to`.
 void copy_object_info(const std::uint8_t *from, std::uint8_t *to);
 /// Destroys the ray::ObjectInfo at `place`.

@@ -78,17 +78,15 @@ impl<C: PartialEq, R> GetRequestQueue<C, R> {
         Some((pending.client, pending.request))
     }
 
-    /// Drops every get of a client that has gone. Linear in the number of gets that wait.
-    pub fn remove_client(&mut self, client: &C) {
+    /// Takes out every get of a client that has gone. Linear in the number of gets that wait.
+    pub fn remove_client(&mut self, client: &C) -> Vec<R> {
         let gone: Vec<GetId> = self
             .requests
             .iter()
             .filter(|(_, pending)| pending.client == *client)
             .map(|(id, _)| *id)
             .collect();
-        for id in gone {
-            self.remove(id);
-        }
+        gone.into_iter().filter_map(|id| self.remove(id)).map(|(_, request)| request).collect()
     }
 
     /// Gets that wait.
@@ -104,6 +102,12 @@ impl<C: PartialEq, R> GetRequestQueue<C, R> {
     /// Gets that wait for this object.
     pub fn num_waiting_for(&self, object: &ObjectId) -> usize {
         self.by_object.get(object).map_or(0, Vec::len)
+    }
+
+    /// The gets that wait for this object, in the order in which they came.
+    pub fn waiting_for(&self, object: &ObjectId) -> impl Iterator<Item = &R> {
+        let ids = self.by_object.get(object).map_or(&[][..], Vec::as_slice);
+        ids.iter().filter_map(|id| self.requests.get(id)).map(|pending| &pending.request)
     }
 
     /// Objects that somebody waits for, in no order.
@@ -163,7 +167,10 @@ mod tests {
         queue.add(2, vec![id(3)], "gone too");
         assert_eq!(queue.remove(over), Some((1, "over")));
         assert_eq!(queue.remove(over), None);
-        queue.remove_client(&2);
+        assert_eq!(queue.waiting_for(&id(2)).collect::<Vec<_>>(), [&"gone"]);
+        let mut gone = queue.remove_client(&2);
+        gone.sort_unstable();
+        assert_eq!(gone, ["gone", "gone too"]);
         assert_eq!((queue.len(), queue.objects().count()), (0, 0));
         assert_eq!(seal(&mut queue, 2), []);
     }
