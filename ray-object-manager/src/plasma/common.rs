@@ -57,6 +57,24 @@ pub enum PlasmaError {
     OutOfDisk = 8,
 }
 
+impl PlasmaError {
+    /// The error of this number; `None` when there is none.
+    pub fn from_number(number: i32) -> Option<Self> {
+        const ALL: [PlasmaError; 9] = [
+            PlasmaError::Ok,
+            PlasmaError::ObjectExists,
+            PlasmaError::ObjectNonexistent,
+            PlasmaError::OutOfMemory,
+            PlasmaError::ObjectNotSealed,
+            PlasmaError::ObjectInUse,
+            PlasmaError::UnexpectedError,
+            PlasmaError::ObjectSealed,
+            PlasmaError::OutOfDisk,
+        ];
+        usize::try_from(number).ok().and_then(|number| ALL.get(number)).copied()
+    }
+}
+
 /// What names an object in a table. C++ keeps a cached hash beside the bytes; Rust does not.
 pub trait ObjectKey: Copy {
     /// The id itself.

@@ -5,7 +5,8 @@
 //! * [`eviction_policy`]: which unused object goes first;
 //! * [`stats_collector`]: how many objects and bytes are in which state;
 //! * [`obj_lifecycle_mgr`]: create, seal, abort, delete and reference counts over all of them;
-//! * [`create_request_queue`] and [`get_request_queue`]: creations and gets that wait.
+//! * [`create_request_queue`] and [`get_request_queue`]: creations and gets that wait;
+//! * [`protocol`]: the messages between a client and a store.
 //!
 //! Nothing here is thread-safe unless it says so: as in Ray, one thread (or one lock) owns a store.
 
@@ -23,5 +24,6 @@ pub mod obj_lifecycle_mgr;
 pub mod object_header;
 pub mod object_store;
 pub mod plasma_allocator;
+pub mod protocol;
 mod slab;
 pub mod stats_collector;
