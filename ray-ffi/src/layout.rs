@@ -3,8 +3,9 @@
 use std::mem::offset_of;
 
 use ray_common::ObjectId;
-use ray_object_manager::plasma::allocator::Allocation;
+use ray_object_manager::plasma::allocator::{Allocation, MemFd};
 use ray_object_manager::plasma::common::{LocalObject, ObjectDescription, ObjectKey, PlasmaError};
+use ray_object_manager::plasma::protocol::PlasmaObject;
 
 #[cxx::bridge(namespace = "plasma_rs")]
 mod ffi {
@@ -78,16 +79,44 @@ pub struct CxxPlasmaObject {
 
 /// The error of this number of C++'s; a number that is none is an unexpected error.
 pub(crate) fn plasma_error(number: i32) -> PlasmaError {
-    match number {
-        0 => PlasmaError::Ok,
-        1 => PlasmaError::ObjectExists,
-        2 => PlasmaError::ObjectNonexistent,
-        3 => PlasmaError::OutOfMemory,
-        4 => PlasmaError::ObjectNotSealed,
-        5 => PlasmaError::ObjectInUse,
-        7 => PlasmaError::ObjectSealed,
-        8 => PlasmaError::OutOfDisk,
-        _ => PlasmaError::UnexpectedError,
+    PlasmaError::from_number(number).unwrap_or(PlasmaError::UnexpectedError)
+}
+
+impl From<CxxPlasmaObject> for PlasmaObject {
+    fn from(object: CxxPlasmaObject) -> Self {
+        Self {
+            store_fd: MemFd { fd: object.fd, unique_id: object.unique_fd_id },
+            header_offset: object.header_offset as u64,
+            data_offset: object.data_offset as u64,
+            metadata_offset: object.metadata_offset as u64,
+            data_size: object.data_size.cast_unsigned(),
+            metadata_size: object.metadata_size.cast_unsigned(),
+            allocated_size: object.allocated_size.cast_unsigned(),
+            device_num: object.device_num,
+            mmap_size: object.mmap_size,
+            fallback_allocated: object.fallback_allocated,
+            is_mutable: object.is_experimental_mutable_object,
+        }
+    }
+}
+
+impl From<PlasmaObject> for CxxPlasmaObject {
+    fn from(object: PlasmaObject) -> Self {
+        let offset = |offset: u64| isize::try_from(offset).unwrap_or(isize::MAX);
+        Self {
+            fd: object.store_fd.fd,
+            unique_fd_id: object.store_fd.unique_id,
+            header_offset: offset(object.header_offset),
+            data_offset: offset(object.data_offset),
+            metadata_offset: offset(object.metadata_offset),
+            data_size: object.data_size.cast_signed(),
+            metadata_size: object.metadata_size.cast_signed(),
+            allocated_size: object.allocated_size.cast_signed(),
+            device_num: object.device_num,
+            mmap_size: object.mmap_size,
+            fallback_allocated: object.fallback_allocated,
+            is_experimental_mutable_object: object.is_mutable,
+        }
     }
 }
 

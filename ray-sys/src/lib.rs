@@ -10,7 +10,7 @@ mod mapping;
 mod pages;
 
 pub use fd_passing::{recv_fd, send_fd};
-pub use mapping::{FileMapping, MappingOptions};
+pub use mapping::{FileMapping, MappingOptions, ReceivedMapping};
 pub use pages::{page_size, round_up};
 
 use std::fmt::Display;

@@ -100,6 +100,11 @@ impl FileMapping {
         Ok(mapping)
     }
 
+    /// Goes on without the descriptor.
+    fn without_file(self) -> MmapMut {
+        self.map
+    }
+
     fn create_huge(
         directory: &Path,
         is_hugetlbfs: bool,
@@ -229,6 +234,40 @@ impl FileMapping {
 impl AsFd for FileMapping {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.file.as_fd()
+    }
+}
+
+/// A file that another process sent, mapped, without its descriptor: a client of many stores would run out of these.
+/// Unmapped on drop.
+#[derive(Debug)]
+pub struct ReceivedMapping(MmapMut);
+
+impl ReceivedMapping {
+    /// As [`FileMapping::from_fd`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn new(fd: OwnedFd, size: usize, exclude_from_core_dump: bool) -> io::Result<Self> {
+        FileMapping::from_fd(fd, size, exclude_from_core_dump)
+            .map(|mapping| Self(mapping.without_file()))
+    }
+
+    /// The first byte of the mapping.
+    #[must_use]
+    pub fn base(&self) -> NonNull<u8> {
+        NonNull::new(self.0.as_ptr().cast_mut()).unwrap_or(NonNull::dangling())
+    }
+
+    /// Bytes mapped.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.size()
+    }
+
+    /// Never: a mapping has at least a page.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 }
 
@@ -384,6 +423,9 @@ mod tests {
         for size in [0, 8193, 1 << 40, usize::MAX] {
             assert!(FileMapping::from_fd(fd(), size, true).is_err());
         }
+        let without_descriptor = ReceivedMapping::new(fd(), 8000, true).unwrap();
+        assert_eq!((without_descriptor.len(), without_descriptor.is_empty()), (8192, false));
+        assert_ne!(without_descriptor.base(), mapping.base());
         let read_only = std::fs::File::open("/proc/self/exe").unwrap();
         assert!(FileMapping::from_fd(read_only.into(), 4096, true).is_err());
     }
