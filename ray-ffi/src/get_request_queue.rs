@@ -80,8 +80,7 @@ impl GetQueueHandle {
     }
 
     fn remove_client(&self, client: usize, visitor: &ffi::GetVisitor) {
-        let removed = self.queue().remove_client(&client);
-        removed.iter().for_each(|get| visitor.visit(get, false));
+        self.queue().remove_client(&client, |_, get| visitor.visit(&get, false));
     }
 
     fn num_objects(&self) -> usize {

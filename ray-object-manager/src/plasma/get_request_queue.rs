@@ -22,8 +22,10 @@ pub struct GetRequestQueue<C, R> {
 #[derive(Debug)]
 struct Pending<C, R> {
     client: C,
-    /// The objects that are missing, each once.
-    missing: Vec<ObjectId>,
+    /// The objects that were missing when the get came, each once.
+    waits_for: Vec<ObjectId>,
+    /// How many of them still are.
+    missing: usize,
     request: R,
 }
 
@@ -41,7 +43,8 @@ impl<C: PartialEq, R> GetRequestQueue<C, R> {
         for object in &missing {
             self.by_object.entry(*object).or_default().push(id);
         }
-        self.requests.insert(id, Pending { client, missing, request });
+        let count = missing.len();
+        self.requests.insert(id, Pending { client, waits_for: missing, missing: count, request });
         id
     }
 
@@ -55,8 +58,8 @@ impl<C: PartialEq, R> GetRequestQueue<C, R> {
             let Some(pending) = self.requests.get_mut(&id) else {
                 continue;
             };
-            pending.missing.retain(|one| one != object);
-            if !pending.missing.is_empty() {
+            pending.missing -= 1;
+            if pending.missing > 0 {
                 found(&pending.client, Found::One(id, &mut pending.request));
             } else if let Some(done) = self.requests.remove(&id) {
                 found(&done.client, Found::Last(id, done.request));
@@ -67,7 +70,7 @@ impl<C: PartialEq, R> GetRequestQueue<C, R> {
     /// Takes a get out, because its time is over. `None` when it has been answered.
     pub fn remove(&mut self, id: GetId) -> Option<(C, R)> {
         let pending = self.requests.remove(&id)?;
-        for object in &pending.missing {
+        for object in &pending.waits_for {
             if let Some(waiting) = self.by_object.get_mut(object) {
                 waiting.retain(|one| *one != id);
                 if waiting.is_empty() {
@@ -78,15 +81,20 @@ impl<C: PartialEq, R> GetRequestQueue<C, R> {
         Some((pending.client, pending.request))
     }
 
-    /// Takes out every get of a client that has gone. Linear in the number of gets that wait.
-    pub fn remove_client(&mut self, client: &C) -> Vec<R> {
+    /// Drops every get of a client that has gone, each of which is handed to `dropped`. Linear in the number of
+    /// gets that wait.
+    pub fn remove_client(&mut self, client: &C, mut dropped: impl FnMut(GetId, R)) {
         let gone: Vec<GetId> = self
             .requests
             .iter()
             .filter(|(_, pending)| pending.client == *client)
             .map(|(id, _)| *id)
             .collect();
-        gone.into_iter().filter_map(|id| self.remove(id)).map(|(_, request)| request).collect()
+        for id in gone {
+            if let Some((_, request)) = self.remove(id) {
+                dropped(id, request);
+            }
+        }
     }
 
     /// Gets that wait.
@@ -168,7 +176,8 @@ mod tests {
         assert_eq!(queue.remove(over), Some((1, "over")));
         assert_eq!(queue.remove(over), None);
         assert_eq!(queue.waiting_for(&id(2)).collect::<Vec<_>>(), [&"gone"]);
-        let mut gone = queue.remove_client(&2);
+        let mut gone = Vec::new();
+        queue.remove_client(&2, |_, request| gone.push(request));
         gone.sort_unstable();
         assert_eq!(gone, ["gone", "gone too"]);
         assert_eq!((queue.len(), queue.objects().count()), (0, 0));

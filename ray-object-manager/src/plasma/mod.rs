@@ -6,7 +6,8 @@
 //! * [`stats_collector`]: how many objects and bytes are in which state;
 //! * [`obj_lifecycle_mgr`]: create, seal, abort, delete and reference counts over all of them;
 //! * [`create_request_queue`] and [`get_request_queue`]: creations and gets that wait;
-//! * [`protocol`]: the messages between a client and a store.
+//! * [`protocol`]: the messages between a client and a store;
+//! * [`store`]: serves clients over a socket.
 //!
 //! Nothing here is thread-safe unless it says so: as in Ray, one thread (or one lock) owns a store.
 
@@ -27,3 +28,4 @@ pub mod plasma_allocator;
 pub mod protocol;
 mod slab;
 pub mod stats_collector;
+pub mod store;

@@ -148,6 +148,11 @@ where
         Err(obstacle)
     }
 
+    /// The eviction policy's state for people to read.
+    pub fn eviction_debug_string(&self) -> String {
+        self.policy.debug_string()
+    }
+
     /// Adds a reference; false when there is no such object.
     pub fn add_reference(&mut self, key: &KeyOf<T>) -> bool {
         let Some(object) = self.table.get_object(key) else {

@@ -4,8 +4,8 @@
 //! arguments the last is built first.
 
 use flatbuffers::{
-    FlatBufferBuilder, ForwardsUOffset, Push, PushAlignment, TableFinishedWIPOffset, VOffsetT,
-    Vector, WIPOffset,
+    FlatBufferBuilder, ForwardsUOffset, Push, PushAlignment, TableFinishedWIPOffset,
+    UnionWIPOffset, VOffsetT, Vector, WIPOffset,
 };
 use ray_common::ObjectId;
 
@@ -87,6 +87,20 @@ impl Encoder {
         self.builder.push_slot_always(slot(0), text);
         let table = self.builder.end_table(table);
         self.finish(out, kind, table);
+    }
+
+    /// A vector. An empty one is not aligned like its elements, as in Ray's C++.
+    fn vector<T: Push>(
+        &mut self,
+        items: impl ExactSizeIterator<Item = T> + DoubleEndedIterator,
+    ) -> WIPOffset<UnionWIPOffset>
+    where
+        T::Output: 'static,
+    {
+        if items.len() == 0 {
+            return self.builder.create_vector::<i32>(&[]).as_union_value();
+        }
+        self.builder.create_vector_from_iter(items).as_union_value()
     }
 
     fn ids<'a>(&mut self, ids: impl Iterator<Item = &'a ObjectId>) -> IdVector {
@@ -243,13 +257,11 @@ impl Encoder {
         objects: &[(ObjectId, PlasmaObject)],
         files: &[(MemFd, i64)],
     ) {
-        let builder = &mut self.builder;
-        let handles = builder.create_vector::<WIPOffset<&str>>(&[]);
-        let sizes = builder.create_vector_from_iter(files.iter().map(|(_, size)| *size));
-        let unique = builder.create_vector_from_iter(files.iter().map(|(fd, _)| fd.unique_id));
-        let fds = builder.create_vector_from_iter(files.iter().map(|(fd, _)| fd.fd));
-        let specs = objects.iter().map(|(_, object)| Spec::of(object));
-        let specs = builder.create_vector_from_iter(specs);
+        let handles = self.vector(std::iter::empty::<i32>());
+        let sizes = self.vector(files.iter().map(|(_, size)| *size));
+        let unique = self.vector(files.iter().map(|(fd, _)| fd.unique_id));
+        let fds = self.vector(files.iter().map(|(fd, _)| fd.fd));
+        let specs = self.vector(objects.iter().map(|(_, object)| Spec::of(object)));
         let ids = self.ids(objects.iter().map(|(id, _)| id));
         let builder = &mut self.builder;
         let table = builder.start_table();
@@ -285,7 +297,7 @@ impl Encoder {
     pub fn delete_reply(&mut self, out: &mut Vec<u8>, results: &[(ObjectId, PlasmaError)]) {
         let count = i32::try_from(results.len()).unwrap_or(i32::MAX);
         let errors = results.iter().map(|(_, error)| *error as i32);
-        let errors = self.builder.create_vector_from_iter(errors);
+        let errors = self.vector(errors);
         let ids = self.ids(results.iter().map(|(id, _)| id));
         let builder = &mut self.builder;
         let table = builder.start_table();

@@ -29,13 +29,15 @@ pub const COOKIE: i64 = 0x5241_5900_0000_0000;
 /// Bytes of a [`Header`].
 pub const HEADER_LENGTH: usize = 24;
 
-/// Bytes of a body that nobody has a use for. Room for a get of a million objects.
+/// Bytes of a body beyond which nobody reads. Room for the answer to a get of half a million objects.
 pub const MAX_BODY_LENGTH: usize = 64 << 20;
 
 /// What a store can do beyond Ray's protocol, as bits.
 pub mod capabilities {
     /// It answers [`super::MessageType::ADMIN_REQUEST`].
     pub const ADMIN: u64 = 1;
+    /// It sends a client that asks for it descriptors that can only be read; such a client cannot create.
+    pub const READ_ONLY: u64 = 2;
 }
 
 /// What a message is. Open: any number can come.
@@ -198,7 +200,7 @@ impl PlasmaObject {
     pub fn of<I: ObjectDescription>(object: &LocalObject<I>) -> Self {
         let (allocation, info) = (object.allocation(), object.info());
         let size = |bytes: i64| u64::try_from(bytes).unwrap_or(0);
-        let header_offset = allocation.offset as u64;
+        let header_offset = allocation.offset.cast_unsigned() as u64;
         let header = if info.is_mutable() { size(OBJECT_HEADER_SIZE) } else { 0 };
         let data_offset = header_offset + header;
         let (data_size, metadata_size) = (size(info.data_size()), size(info.metadata_size()));

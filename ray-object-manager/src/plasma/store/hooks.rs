@@ -1,0 +1,65 @@
+//! What a store tells the world, and asks it.
+
+use ray_common::ObjectId;
+
+use crate::plasma::common::ObjectInfo;
+
+/// The four callbacks of Ray's store, and the state of the disk.
+///
+/// They are called on the store's threads, one at a time where order matters, without a lock of the store:
+/// they may ask the store. For one object the calls come in the order of what happened to it. An object's seal
+/// is told before anybody gets an answer that shows it.
+pub trait StoreHooks: Send + Sync + 'static {
+    /// An object has been sealed.
+    fn object_added(&self, info: &ObjectInfo);
+
+    /// A sealed object has gone.
+    fn object_deleted(&self, id: &ObjectId);
+
+    /// Asks for objects to be spilled because `waiting` does not fit. Returns whether objects are being spilled.
+    fn spill_objects(&self, waiting: &ObjectInfo) -> bool;
+
+    /// The store is full: whoever can free something, should.
+    fn object_store_full(&self);
+
+    /// Whether the disk of the fallback files is too full to be used.
+    fn disk_is_full(&self) -> bool;
+
+    /// Whether [`Self::object_added`] and [`Self::object_deleted`] do anything. Asked once.
+    fn wants_events(&self) -> bool {
+        true
+    }
+}
+
+/// A store on its own: it evicts, and then uses the disk until that is nearly full.
+#[derive(Debug)]
+pub struct NoHooks {
+    disk: super::disk::DiskMonitor,
+}
+
+impl NoHooks {
+    /// Watches the disk.
+    pub fn new(disk: super::disk::DiskMonitor) -> Self {
+        Self { disk }
+    }
+}
+
+impl StoreHooks for NoHooks {
+    fn object_added(&self, _info: &ObjectInfo) {}
+
+    fn object_deleted(&self, _id: &ObjectId) {}
+
+    fn spill_objects(&self, _waiting: &ObjectInfo) -> bool {
+        false
+    }
+
+    fn object_store_full(&self) {}
+
+    fn disk_is_full(&self) -> bool {
+        self.disk.is_over_capacity()
+    }
+
+    fn wants_events(&self) -> bool {
+        false
+    }
+}
