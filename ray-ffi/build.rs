@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-const BRIDGES: [&str; 11] = [
+const BRIDGES: [&str; 12] = [
     "src/allocator.rs",
     "src/create_request_queue.rs",
     "src/eviction_policy.rs",
@@ -14,6 +14,7 @@ const BRIDGES: [&str; 11] = [
     "src/object_store.rs",
     "src/protocol.rs",
     "src/stats_collector.rs",
+    "src/store.rs",
 ];
 
 fn main() {

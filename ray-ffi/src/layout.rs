@@ -86,9 +86,9 @@ impl From<CxxPlasmaObject> for PlasmaObject {
     fn from(object: CxxPlasmaObject) -> Self {
         Self {
             store_fd: MemFd { fd: object.fd, unique_id: object.unique_fd_id },
-            header_offset: object.header_offset as u64,
-            data_offset: object.data_offset as u64,
-            metadata_offset: object.metadata_offset as u64,
+            header_offset: object.header_offset.cast_unsigned() as u64,
+            data_offset: object.data_offset.cast_unsigned() as u64,
+            metadata_offset: object.metadata_offset.cast_unsigned() as u64,
             data_size: object.data_size.cast_unsigned(),
             metadata_size: object.metadata_size.cast_unsigned(),
             allocated_size: object.allocated_size.cast_unsigned(),

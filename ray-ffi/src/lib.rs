@@ -19,3 +19,4 @@ mod logging;
 mod object_store;
 mod protocol;
 mod stats_collector;
+mod store;

@@ -15,6 +15,7 @@ struct GetQueueHandle;
 struct LifecycleHandle;
 struct LruCacheHandle;
 struct MappedFileHandle;
+struct PlasmaStoreHandle;
 struct StatsHandle;
 struct StoreHandle;
 
@@ -27,6 +28,7 @@ struct HandleDeleter {
   void operator()(LifecycleHandle *handle) const;
   void operator()(LruCacheHandle *handle) const;
   void operator()(MappedFileHandle *handle) const;
+  void operator()(PlasmaStoreHandle *handle) const;
   void operator()(StatsHandle *handle) const;
   void operator()(StoreHandle *handle) const;
 };

@@ -12,6 +12,7 @@
 
 namespace plasma_rs {
 
+struct AddedObject;
 struct RawAllocation;
 
 /// A plasma::IAllocator that is not ours.
@@ -90,6 +91,18 @@ class GetVisitor {
   virtual ~GetVisitor() = default;
   /// \param last Whether the object was the last that this get waited for.
   virtual void visit(const GetHook &get, bool last) const = 0;
+};
+
+/// What a store tells the world and asks it. Called from the store's threads, any of them at a time.
+class PlasmaStoreHook {
+ public:
+  virtual ~PlasmaStoreHook() = default;
+  virtual void object_created(std::int64_t size, std::int32_t source) const = 0;
+  virtual void object_added(const AddedObject &object) const = 0;
+  virtual void object_deleted(const std::uint8_t *id) const = 0;
+  virtual bool spill_objects() const = 0;
+  virtual void object_store_full() const = 0;
+  virtual bool disk_is_full() const = 0;
 };
 
 /// Copy-constructs the ray::ObjectInfo at `from` to the unused memory at `to`.

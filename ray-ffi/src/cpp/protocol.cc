@@ -97,11 +97,6 @@ rust::Slice<const std::uint8_t> Bytes(const rust::Vec<std::uint8_t> &bytes) {
   return {bytes.data(), bytes.size()};
 }
 
-template <typename Id>
-Id IdFrom(const std::array<std::uint8_t, 28> &bytes) {
-  return Id::FromBinary(std::string(bytes.begin(), bytes.end()));
-}
-
 }  // namespace
 
 Status PlasmaReceive(const std::shared_ptr<StoreConn> &store_conn,
@@ -182,11 +177,11 @@ void ReadCreateRequest(const uint8_t *data,
   object_info->is_mutable = message.numbers.is_mutable;
   object_info->data_size = message.numbers.data_size;
   object_info->metadata_size = message.numbers.metadata_size;
-  object_info->owner_node_id = IdFrom<NodeID>(message.owner_node_id);
+  object_info->owner_node_id = plasma_rs::IdFrom<NodeID>(message.owner_node_id);
   object_info->owner_ip_address.assign(message.owner_ip_address.begin(),
                                        message.owner_ip_address.end());
   object_info->owner_port = message.numbers.owner_port;
-  object_info->owner_worker_id = IdFrom<WorkerID>(message.owner_worker_id);
+  object_info->owner_worker_id = plasma_rs::IdFrom<WorkerID>(message.owner_worker_id);
   *source = static_cast<flatbuf::ObjectSource>(message.numbers.source);
   *device_num = message.numbers.device_num;
 }
