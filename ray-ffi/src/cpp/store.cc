@@ -173,7 +173,7 @@ void PlasmaStore::Start() {
   } catch (const rust::Error &error) {
     RAY_LOG(FATAL) << "the plasma store cannot be started: " << error.what();
   }
-  const auto &config = RayConfig::instance();
+  auto &config = RayConfig::instance();
   if (config.event_stats() && config.event_stats_print_interval_ms() > 0) {
     debug_dumps_ = std::make_shared<Repeated>(
         io_context_,

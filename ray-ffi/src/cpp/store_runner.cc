@@ -78,7 +78,7 @@ void PlasmaStoreRunner::Start(ray::SpillObjectsCallback spill_objects_callback,
   RAY_LOG(DEBUG) << "the plasma store listens on " << socket_name_;
   const auto work = boost::asio::make_work_guard(main_service_);
   {
-    const auto &config = RayConfig::instance();
+    auto &config = RayConfig::instance();
     std::vector<std::string> watched;
     if (config.is_external_storage_type_fs()) {
       watched = ray::ParseSpillingPaths(config.object_spilling_config());
