@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-const BRIDGES: [&str; 12] = [
+const BRIDGES: [&str; 13] = [
     "src/allocator.rs",
+    "src/client.rs",
     "src/create_request_queue.rs",
     "src/eviction_policy.rs",
     "src/fling.rs",

@@ -4,7 +4,7 @@ use std::mem::ManuallyDrop;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
-use ray_sys::{recv_fd, send_fd, ReceivedMapping};
+use ray_sys::{recv_fd, send_fd, ReceivedFile, ReceivedFileOptions};
 
 use crate::logging;
 
@@ -63,7 +63,7 @@ fn fling_receive(socket: i32) -> i32 {
 }
 
 /// A file of a store, mapped. Its descriptor is closed.
-pub struct MappedFileHandle(ReceivedMapping);
+pub struct MappedFileHandle(ReceivedFile);
 
 fn map_received(fd: i32, size: usize, dump: bool) -> Result<Box<MappedFileHandle>, String> {
     logging::connect();
@@ -72,12 +72,13 @@ fn map_received(fd: i32, size: usize, dump: bool) -> Result<Box<MappedFileHandle
     }
     // SAFETY: the caller gives the descriptor away.
     let fd = unsafe { OwnedFd::from_raw_fd(fd) };
-    let mapping = ReceivedMapping::new(fd, size, !dump).map_err(|error| error.to_string())?;
-    Ok(Box::new(MappedFileHandle(mapping)))
+    let options = ReceivedFileOptions { read_only: false, exclude_from_core_dump: !dump };
+    let file = ReceivedFile::map(fd, size, options).map_err(|error| error.to_string())?;
+    Ok(Box::new(MappedFileHandle(file)))
 }
 
 impl MappedFileHandle {
     fn base(&self) -> usize {
-        self.0.base().as_ptr() as usize
+        self.0.pointer(0, self.0.size()).map_or(0, |base| base.as_ptr() as usize)
     }
 }

@@ -9,6 +9,7 @@
 
 mod allocator;
 pub mod capi;
+mod client;
 mod create_request_queue;
 mod eviction_policy;
 mod fling;

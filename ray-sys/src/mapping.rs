@@ -100,11 +100,6 @@ impl FileMapping {
         Ok(mapping)
     }
 
-    /// Goes on without the descriptor.
-    fn without_file(self) -> MmapMut {
-        self.map
-    }
-
     fn create_huge(
         directory: &Path,
         is_hugetlbfs: bool,
@@ -237,40 +232,6 @@ impl AsFd for FileMapping {
     }
 }
 
-/// A file that another process sent, mapped, without its descriptor: a client of many stores would run out of these.
-/// Unmapped on drop.
-#[derive(Debug)]
-pub struct ReceivedMapping(MmapMut);
-
-impl ReceivedMapping {
-    /// As [`FileMapping::from_fd`].
-    ///
-    /// # Errors
-    /// As there.
-    pub fn new(fd: OwnedFd, size: usize, exclude_from_core_dump: bool) -> io::Result<Self> {
-        FileMapping::from_fd(fd, size, exclude_from_core_dump)
-            .map(|mapping| Self(mapping.without_file()))
-    }
-
-    /// The first byte of the mapping.
-    #[must_use]
-    pub fn base(&self) -> NonNull<u8> {
-        NonNull::new(self.0.as_ptr().cast_mut()).unwrap_or(NonNull::dangling())
-    }
-
-    /// Bytes mapped.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.0.size()
-    }
-
-    /// Never: a mapping has at least a page.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-}
-
 fn named(directory: &Path) -> io::Result<File> {
     tempfile::tempfile_in(directory)
 }
@@ -279,11 +240,11 @@ fn memory_file(flags: MemfdFlags) -> io::Result<File> {
     Ok(memfd_create("plasma", flags | MemfdFlags::CLOEXEC)?.into())
 }
 
-fn file_page_size(file: &File) -> io::Result<usize> {
+pub(crate) fn file_page_size(file: &File) -> io::Result<usize> {
     Ok(huge_page_size(file)?.unwrap_or_else(page_size))
 }
 
-fn from_mmap(error: mmap_rs::Error) -> io::Error {
+pub(crate) fn from_mmap(error: mmap_rs::Error) -> io::Error {
     match error {
         mmap_rs::Error::Nix(errno) => io::Error::from_raw_os_error(errno as i32),
         mmap_rs::Error::Io(error) => error,
@@ -423,9 +384,6 @@ mod tests {
         for size in [0, 8193, 1 << 40, usize::MAX] {
             assert!(FileMapping::from_fd(fd(), size, true).is_err());
         }
-        let without_descriptor = ReceivedMapping::new(fd(), 8000, true).unwrap();
-        assert_eq!((without_descriptor.len(), without_descriptor.is_empty()), (8192, false));
-        assert_ne!(without_descriptor.base(), mapping.base());
         let read_only = std::fs::File::open("/proc/self/exe").unwrap();
         assert!(FileMapping::from_fd(read_only.into(), 4096, true).is_err());
     }

@@ -9,6 +9,7 @@
 namespace plasma_rs {
 
 struct AllocatorHandle;
+struct ClientHandle;
 struct CreateQueueHandle;
 struct EvictionPolicyHandle;
 struct GetQueueHandle;
@@ -22,6 +23,7 @@ struct StoreHandle;
 /// Gives a handle back to Rust.
 struct HandleDeleter {
   void operator()(AllocatorHandle *handle) const;
+  void operator()(ClientHandle *handle) const;
   void operator()(CreateQueueHandle *handle) const;
   void operator()(EvictionPolicyHandle *handle) const;
   void operator()(GetQueueHandle *handle) const;

@@ -11,6 +11,7 @@
 #include "metrics.h"
 #include "ray-ffi/src/store.rs.h"
 #include "ray/util/logging.h"
+#include "socket_path.h"
 
 namespace plasma_rs {
 
@@ -150,7 +151,7 @@ PlasmaStore::PlasmaStore(instrumented_io_context &main_service,
   plasma_rs::PlasmaStoreOptions options;
   options.delay_on_full_ms = delay_on_oom_ms_;
   options.grace_period_s = RayConfig::instance().oom_grace_period_s();
-  for (const char byte : socket_name_) {
+  for (const char byte : plasma_rs::SocketPath(socket_name_)) {
     options.socket.push_back(static_cast<std::uint8_t>(byte));
   }
   const auto *own = plasma_rs::OwnHandle(allocator_);
