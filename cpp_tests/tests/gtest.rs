@@ -19,6 +19,7 @@ macro_rules! programs {
 programs! {
     allocator_test
     bad_input_test
+    client_test
     common_test
     connection_test
     create_request_queue_test
@@ -34,6 +35,7 @@ programs! {
     random_model_test
     standalone_test
     stats_collector_test
+    store_test
     two_process_test
 }
 

@@ -145,9 +145,7 @@ fn kind_of(cause: &Cause) -> ffi::ClientOutcomeKind {
 
 fn outcome(result: Result<(), ClientError>) -> ffi::ClientOutcome {
     match result {
-        Ok(()) => {
-            ffi::ClientOutcome { kind: ffi::ClientOutcomeKind::Ok, message: String::new() }
-        }
+        Ok(()) => ffi::ClientOutcome { kind: ffi::ClientOutcomeKind::Ok, message: String::new() },
         Err(error) => {
             ffi::ClientOutcome { kind: kind_of(&error.cause), message: error.to_string() }
         }
