@@ -143,16 +143,12 @@ impl<C: PartialEq, R, T> CreateRequestQueue<C, R, T> {
         }
     }
 
-    /// As [`Self::take_result`], for one client: the requests of others are unknown to it.
+    /// As [`Self::take_result`], for one client: results of others are unknown to it.
     ///
     /// # Errors
     /// As there.
     pub fn take_result_of(&mut self, id: RequestId, client: &C) -> Option<Result<T, PlasmaError>> {
-        let foreign = match self.fulfilled.get(&id) {
-            Some(Some(done)) => done.client != *client,
-            Some(None) => self.waiting.iter().any(|one| one.id == id && one.client != *client),
-            None => false,
-        };
+        let foreign = matches!(self.fulfilled.get(&id), Some(Some(done)) if done.client != *client);
         if foreign {
             return Some(Err(PlasmaError::UnexpectedError));
         }
