@@ -11,8 +11,9 @@ mod release;
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
+use parking_lot::{Mutex, MutexGuard};
 use ray_common::ObjectId;
 use ray_sys::ReceivedFileOptions;
 use rustix::io::Errno;
@@ -114,7 +115,7 @@ impl Session {
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+        self.table.lock()
     }
 
     /// One exchange of messages. An error that leaves the stream useless ends the session.
@@ -123,7 +124,7 @@ impl Session {
         exchange: impl FnOnce(&mut Primary) -> Result<R, Cause>,
     ) -> Result<R, Cause> {
         self.check_connected()?;
-        let mut primary = self.primary.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut primary = self.primary.lock();
         self.check_connected()?;
         self.end_on_error(exchange(&mut primary))
     }

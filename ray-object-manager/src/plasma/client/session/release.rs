@@ -22,8 +22,9 @@ impl Session {
         let released = self.with_primary(|primary| self.release_last(primary, id));
         match released {
             Err(Cause::Disconnected { .. }) => {
-                if let Taken::Last(_) = self.table().take(id) {
-                    self.table().remove(id);
+                let mut table = self.table();
+                if let Taken::Last(_) = table.take(id) {
+                    table.remove(id);
                 }
                 Ok(())
             }
