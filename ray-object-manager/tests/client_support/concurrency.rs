@@ -1,5 +1,6 @@
 //! Clients with several threads, and clients whose store goes.
 
+use std::os::unix::process::CommandExt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Barrier;
 use std::thread;
@@ -219,5 +220,38 @@ pub(crate) fn rays_counts<S: Store>() {
     client.disconnect();
     client.release(&mutable).unwrap();
     assert_eq!(count(mutable), 1, "only counted");
+    store.expect_idle();
+}
+
+pub(crate) fn a_fork_gets_errors_and_disturbs_nobody<S: Store>() {
+    let store = S::start();
+    let client = store.client();
+    let [held, other] = [id(), id()];
+    client.put(held, b"held", b"").unwrap();
+    let buffer = client.get_one(held, Timeout::Immediate).unwrap();
+    let in_fork = {
+        let (client, copy) = (client.clone(), buffer.clone());
+        let mut copy = Some(copy);
+        move || {
+            drop(copy.take());
+            client.disconnect();
+            match client.contains(other) {
+                Err(error) if matches!(error.cause, Cause::Forked { .. }) => {
+                    Err(std::io::Error::from_raw_os_error(42))
+                }
+                _ => Ok(()),
+            }
+        }
+    };
+    let mut command = std::process::Command::new("true");
+    // SAFETY: between fork and exec it reads memory and frees some.
+    let error = unsafe { command.pre_exec(in_fork) }.spawn().unwrap_err();
+    assert_eq!(error.raw_os_error(), Some(42));
+    assert!(!client.contains(other).unwrap());
+    drop(command);
+    assert_eq!(buffer.data(), b"held");
+    assert_eq!(client.delete(&[held]).unwrap().len(), 1);
+    drop(buffer);
+    assert!(!client.contains(held).unwrap());
     store.expect_idle();
 }

@@ -80,6 +80,7 @@ macro_rules! test_client_on {
             disconnecting_wakes_who_waits,
             when_the_store_goes_everything_fails_and_nothing_hangs,
             rays_counts,
+            a_fork_gets_errors_and_disturbs_nobody,
         );
     };
     ($store:ty, $module:ident: $($test:ident),* $(,)?) => {

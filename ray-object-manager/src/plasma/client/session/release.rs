@@ -11,9 +11,7 @@ use crate::plasma::common::PlasmaError;
 impl Session {
     /// Gives a reference back. When the session has ended, that only counts.
     pub(in crate::plasma::client) fn release(&self, id: &ObjectId) -> Result<(), Cause> {
-        if self.process != std::process::id() {
-            return Err(Cause::Forked { connected_by: self.process });
-        }
+        self.check_not_forked()?;
         match self.table().take(id) {
             Taken::OthersLeft => return Ok(()),
             Taken::Unknown => return Err(Cause::NotFound),
