@@ -266,6 +266,10 @@ impl<A: Allocator> Core<A> {
         let quick =
             request.try_immediately || (self.creates.num_pending_requests() == 0 && !self.driving);
         let result = match allowed {
+            // What Ray's store says once it has had the request in its queue for the whole grace period.
+            None if request.device_num != 0 && !request.try_immediately => {
+                Err(PlasmaError::OutOfDisk)
+            }
             None => Err(PlasmaError::OutOfMemory),
             Some(_) if quick => {
                 create(&mut self.lifecycle, client, &info, request.source, request.try_immediately)

@@ -1,0 +1,3 @@
+//! Looks into a plasma store.
+
+fn main() {}
