@@ -35,7 +35,7 @@ pub enum AdminError {
     )]
     NotOurs(PathBuf),
     /// The connection broke.
-    #[error("the store does not answer any more: {0}")]
+    #[error("the store does not answer any more: {}", why(.0))]
     Connection(#[from] io::Error),
     /// What came is no answer.
     #[error("the store broke the protocol: {0}")]
@@ -43,6 +43,13 @@ pub enum AdminError {
     /// What came is no answer to this.
     #[error("the answer of the store makes no sense: {0}")]
     Answer(String),
+}
+
+fn why(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => "it has closed the connection".to_owned(),
+        _ => error.to_string(),
+    }
 }
 
 /// A connection to a store that answers questions about itself.

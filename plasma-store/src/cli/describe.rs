@@ -10,6 +10,11 @@ use serde_json::json;
 use super::ids::{self, IdName};
 use super::{connect, write_json, Error, Style};
 
+/// What became of an object: for programs, and for people.
+type State = (&'static str, &'static str);
+
+const NOT_THERE: State = ("not_there", "not there");
+
 /// Tells of each object whether it is there.
 pub(super) fn contains(
     names: &[IdName],
@@ -20,8 +25,8 @@ pub(super) fn contains(
     let ids = ids::resolve(names, socket)?;
     let client = connect(socket)?;
     let there: Vec<bool> = ids.iter().map(|id| client.contains(*id)).collect::<Result<_, _>>()?;
-    let word = |there: &bool| if *there { "there" } else { "not there" };
-    tell(&ids, &there.iter().map(word).collect::<Vec<_>>(), style, out)?;
+    let state = |there: &bool| if *there { ("there", "there") } else { NOT_THERE };
+    tell(&ids, &there.iter().map(state).collect::<Vec<_>>(), style, out)?;
     let missing = there.iter().filter(|there| !**there).count();
     if missing == 0 {
         return Ok(());
@@ -38,13 +43,17 @@ pub(super) fn delete(
 ) -> Result<(), Error> {
     let ids = ids::resolve(names, socket)?;
     let deletions = connect(socket)?.delete(&ids)?;
-    let word = |deletion: &Deletion| match deletion {
-        Deletion::Done => "deleted",
-        Deletion::NotFound => "not there",
-        Deletion::NotSealed => "not sealed; goes when it is, and nobody uses it",
-        Deletion::InUse | Deletion::WhenReleased => "in use; goes when nobody uses it",
+    let state = |deletion: &Deletion| match deletion {
+        Deletion::Done => ("deleted", "deleted"),
+        Deletion::NotFound => NOT_THERE,
+        Deletion::NotSealed => {
+            ("not_sealed", "not sealed; goes when it is, and nobody uses it any more")
+        }
+        Deletion::InUse | Deletion::WhenReleased => {
+            ("in_use", "in use; goes when nobody uses it any more")
+        }
     };
-    tell(&ids, &deletions.iter().map(word).collect::<Vec<_>>(), style, out)?;
+    tell(&ids, &deletions.iter().map(state).collect::<Vec<_>>(), style, out)?;
     let missing = deletions.iter().filter(|deletion| **deletion == Deletion::NotFound).count();
     if missing == 0 {
         return Ok(());
@@ -52,16 +61,21 @@ pub(super) fn delete(
     Err(Error::Missing(format!("{missing} of {} not there", ids.len())))
 }
 
-fn tell(ids: &[ObjectId], states: &[&str], style: Style, out: &mut dyn Write) -> Result<(), Error> {
+fn tell(
+    ids: &[ObjectId],
+    states: &[State],
+    style: Style,
+    out: &mut dyn Write,
+) -> Result<(), Error> {
     let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
     if style.json {
-        let object = |(id, state): (&String, &&str)| json!({ "id": id, "state": state });
+        let object = |(id, (state, _)): (&String, &State)| json!({ "id": id, "state": state });
         let objects: Vec<_> = ids.iter().zip(states).map(object).collect();
         return write_json(out, &json!({ "objects": objects }));
     }
     let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
     let names = ids::names(&ids, style.full_ids);
-    for (name, state) in names.iter().zip(states) {
+    for (name, (_, state)) in names.iter().zip(states) {
         writeln!(out, "{name}  {state}")?;
     }
     Ok(())

@@ -112,6 +112,40 @@ impl Store {
     }
 }
 
+/// The program `plasma`, for a store.
+pub fn plasma(socket: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_plasma"));
+    command.env("PLASMA_STORE_SOCKET", socket).args(arguments).stdin(Stdio::null());
+    command
+}
+
+/// What `plasma` prints, when all is well.
+pub fn says(socket: &Path, arguments: &[&str]) -> String {
+    let output = output(plasma(socket, arguments));
+    assert!(output.status.success(), "{arguments:?}: {output:?}");
+    assert!(output.stderr.is_empty(), "{arguments:?}: {output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// What `plasma --json` prints, when all is well.
+pub fn says_json(socket: &Path, arguments: &[&str]) -> serde_json::Value {
+    serde_json::from_str(&says(socket, &[&["--json"], arguments].concat())).unwrap()
+}
+
+/// What `plasma` complains about, and its exit code.
+pub fn complains(socket: &Path, arguments: &[&str]) -> (i32, String) {
+    let output = output(plasma(socket, arguments));
+    (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+}
+
+/// Runs a command with this on its standard input, and returns what it printed.
+pub fn fed(mut command: Command, input: &[u8]) -> Output {
+    let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), input).unwrap();
+    child.wait_with_output().unwrap()
+}
+
 /// The names in a directory.
 pub fn files(directory: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(directory).unwrap();

@@ -119,12 +119,19 @@ fn table(results: &[(&Case, Option<Sample>)], room: u64) -> Table {
                 time(sample.p50),
                 time(sample.p99),
                 format!("{:.0}", sample.per_second),
-                case.bytes_per_second(sample)
-                    .map_or_else(String::new, |bytes| format!("{:.2} GB/s", bytes / 1e9)),
+                case.bytes_per_second(sample).map_or_else(String::new, throughput),
             ],
         });
     }
     table
+}
+
+fn throughput(bytes_per_second: f64) -> String {
+    if bytes_per_second < 1e9 {
+        format!("{:.0} MB/s", bytes_per_second / 1e6)
+    } else {
+        format!("{:.1} GB/s", bytes_per_second / 1e9)
+    }
 }
 
 /// A time with three digits or so.
