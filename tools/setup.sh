@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the build and the tests need from the distribution's packages, if it is missing.
+# Installs what the build and the tests need from the distribution's packages, if it is missing; for the tests also fetches
+# Ray's own store and client.
 # Usage: tools/setup.sh [demo|test]   (default: test)
 set -euo pipefail
 
@@ -15,10 +16,11 @@ missing=()
 for package in "${packages[@]}"; do
   dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
 done
-[ ${#missing[@]} -eq 0 ] && exit 0
-
-as_root=()
-[ "$(id -u)" -eq 0 ] || as_root=(sudo)
-echo "Installing with apt: ${missing[*]}"
-"${as_root[@]}" apt-get update -qq
-"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+if [ ${#missing[@]} -gt 0 ]; then
+  as_root=()
+  [ "$(id -u)" -eq 0 ] || as_root=(sudo)
+  echo "Installing with apt: ${missing[*]}"
+  "${as_root[@]}" apt-get update -qq
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+fi
+[ "${1:-test}" = demo ] || "$(dirname "$0")/real-peers.sh" >/dev/null

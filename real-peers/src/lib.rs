@@ -4,13 +4,18 @@
 //! * [`RealStore`]: a running raylet, and in it the store, which listens on a socket of its own;
 //! * [`RealClient`]: Ray's client, in a process of its own that does what it is told;
 //! * [`wire`]: the protocol as bytes, without any of the code under test;
-//! * [`record`]: conversations with a store, to compare byte by byte with those of another.
+//! * [`record`]: conversations with a store, to compare byte by byte with those of another;
+//! * [`hazards`]: what ends Ray's store and must not end another;
+//! * [`observations`]: what was seen.
 //!
 //! Linux only.
 
 pub mod client;
+pub mod hazards;
 mod peers;
 pub mod record;
+#[doc = include_str!("../OBSERVATIONS.md")]
+pub mod observations {}
 mod server;
 mod store;
 pub mod wire;

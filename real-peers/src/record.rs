@@ -172,6 +172,17 @@ fn main_sequence(talk: &mut Talk) -> io::Result<()> {
     talk.ask('b', "seal by another client", &seal(7))?;
     talk.ask('b', "get what another created and one sealed", &get(&[7], 0))?;
 
+    talk.ask('a', "create", &immediate(0x13, 8, 0))?;
+    talk.ask('b', "seal by another client", &seal(0x13))?;
+    talk.ask('a', "release by the creator", &release(0x13, true))?;
+    talk.ask('b', "delete: the sealer has no reference", &delete(&[0x13]))?;
+    talk.ask('a', "create", &immediate(0x14, 8, 0))?;
+    talk.ask('a', "seal", &seal(0x14))?;
+    talk.ask('b', "get with another that is absent", &get(&[8, 0x14], 0))?;
+    talk.ask('a', "release by the creator", &release(0x14, true))?;
+    talk.ask('b', "delete: that get holds what was there", &delete(&[0x14]))?;
+    talk.ask('b', "release: it goes", &release(0x14, true))?;
+
     talk.ask('b', "release without a reply", &release(2, false))?;
     talk.ask('b', "release again", &release(2, true))?;
     talk.ask('b', "release with a reply", &release(3, true))?;
@@ -226,7 +237,9 @@ fn main_sequence(talk: &mut Talk) -> io::Result<()> {
     thread::sleep(Duration::from_millis(500)); // It tries every 10 ms.
     talk.ask('b', "retry: there was something to evict", &Message::create_retry(&id(0x31), 6))?;
     talk.ask('b', "retry again: taken", &Message::create_retry(&id(0x31), 6))?;
-    talk.ask('a', "retry the one behind it", &Message::create_retry(&id(0x32), 7))?;
+    talk.ask('b', "retry the one behind it by another client, as another object", &Message::create_retry(&id(0x34), 7))?;
+    talk.ask('a', "retry the one behind it by its creator: taken", &Message::create_retry(&id(0x32), 7))?;
+    talk.ask('a', "seal by its creator", &seal(0x32))?;
     talk.ask('a', "contains: evicted", &contains(0x30))?;
     talk.ask('a', "debug string", &Message::empty(kind::DEBUG_STRING))?;
     talk.say('a', "disconnect: the store closes", &Message::empty(kind::DISCONNECT))?;
