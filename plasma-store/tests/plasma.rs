@@ -7,9 +7,9 @@ use std::os::unix::net::UnixListener;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{complains, fed, output, plasma, says, says_json, Store};
+use common::{complains, connect, fed, output, plasma, says, says_json, Store};
 use ray_common::ObjectId;
-use real_peers::wire::{Create, RawClient};
+use ray_object_manager::plasma::client::CreateOptions;
 use serde_json::{json, Value};
 
 fn put(store: &Store, content: &[u8], arguments: &[&str]) -> String {
@@ -106,10 +106,8 @@ fn contains_and_delete_say_what_is_and_was() {
         json!({"objects": [{"id": one, "state": "there"}, {"id": other, "state": "not_there"}]})
     );
 
-    let mut user = RawClient::connect(socket).unwrap();
     let third = ObjectId::from_bytes([3; ObjectId::LENGTH]);
-    user.send(&Create::immediate(&third, 10, 0).message()).unwrap();
-    user.next_event().unwrap();
+    let _unsealed = connect(socket).create(&CreateOptions::new(third, 10)).unwrap();
     let deleted = output(plasma(socket, &["delete", &one, &other, &third.to_string()]));
     assert_eq!(deleted.status.code(), Some(1));
     let text = String::from_utf8(deleted.stdout).unwrap();
@@ -125,10 +123,8 @@ fn a_store_tells_about_itself() {
     let socket = &store.socket;
     let small = put(&store, b"small", &[]);
     let large = put(&store, &[0; 12_000_000], &["--metadata", "m"]);
-    let mut user = RawClient::connect(socket).unwrap();
-    let open = ObjectId::from_bytes([3; ObjectId::LENGTH]);
-    user.send(&Create::immediate(&open, 1000, 0).message()).unwrap();
-    user.next_event().unwrap();
+    let unsealed = CreateOptions::new(ObjectId::from_bytes([3; ObjectId::LENGTH]), 1000);
+    let _unsealed = connect(socket).create(&unsealed).unwrap();
 
     let stat = says_json(socket, &["stat"]);
     assert_eq!(stat["capacity"], 10_000_000);

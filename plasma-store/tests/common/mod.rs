@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use ray_object_manager::plasma::client::{ConnectOptions, PlasmaClient};
 use rustix::process::{kill_process, Pid, Signal};
 use tempfile::TempDir;
 
@@ -110,6 +111,21 @@ impl Store {
     pub fn files(&self) -> Vec<String> {
         files(self.directory.path())
     }
+}
+
+/// Does not wait for a store.
+pub const ONCE: ConnectOptions = ConnectOptions {
+    retries: 0,
+    retry_interval: Duration::ZERO,
+    store_full_delay: Duration::from_millis(10),
+    read_only: false,
+    exclude_from_core_dump: true,
+    idle_connections: 4,
+};
+
+/// A client of a store that runs.
+pub fn connect(socket: &Path) -> PlasmaClient {
+    PlasmaClient::connect(socket, ONCE).unwrap()
 }
 
 /// The program `plasma`, for a store.
