@@ -23,6 +23,7 @@ use crate::plasma::create_request_queue::{
 };
 use crate::plasma::get_request_queue::{Found, GetId, GetRequestQueue};
 use crate::plasma::obj_lifecycle_mgr::PlasmaLifecycle;
+use crate::plasma::object_store::ObjectTable;
 use crate::plasma::protocol::{
     capabilities, CreateRequest, Encoder, IdList, PlasmaObject, Request,
 };
@@ -167,6 +168,24 @@ fn create<A: Allocator>(
     client.hold(info.object_id, object.allocation());
     client.unsealed_bytes += bytes(object);
     Ok(PlasmaObject::of(object))
+}
+
+/// Finds a sealed object for a client, which has a reference to it from then on.
+fn find<A: Allocator>(
+    lifecycle: &mut PlasmaLifecycle<A>,
+    client: &mut Client,
+    id: &ObjectId,
+) -> Option<PlasmaObject> {
+    let found = lifecycle.get_object(id)?;
+    let object = lifecycle.table().object(found);
+    if !object.sealed() {
+        return None;
+    }
+    let described = PlasmaObject::of(object);
+    if client.hold(*id, object.allocation()) {
+        lifecycle.add_reference_to(id, found);
+    }
+    Some(described)
 }
 
 fn bytes<I: ObjectDescription>(object: &LocalObject<I>) -> u64 {
@@ -473,13 +492,8 @@ impl<A: Allocator> Core<A> {
 
     /// Gives a client a reference to a sealed object, unless it has one.
     fn reference(&mut self, id: ClientId, object_id: &ObjectId) {
-        let Some(client) = self.clients.get_mut(&id) else {
-            return;
-        };
-        if !client.holds(object_id) && self.lifecycle.add_reference(object_id) {
-            if let Some(object) = self.lifecycle.get(object_id) {
-                client.hold(*object_id, object.allocation());
-            }
+        if let Some(client) = self.clients.get_mut(&id) {
+            find(&mut self.lifecycle, client, object_id);
         }
     }
 
@@ -488,12 +502,12 @@ impl<A: Allocator> Core<A> {
         let mut missing = Vec::new();
         let mut objects = std::mem::take(&mut self.scratch);
         objects.clear();
+        let Some(client) = self.clients.get_mut(&id) else {
+            return Ok(());
+        };
         for object_id in ids.iter() {
-            let object = self.lifecycle.get(&object_id).filter(|object| object.sealed());
-            let found = object.map(PlasmaObject::of);
-            if found.is_some() {
-                self.reference(id, &object_id);
-            } else {
+            let found = find(&mut self.lifecycle, client, &object_id);
+            if found.is_none() {
                 missing.push(object_id);
             }
             objects.push((object_id, found.unwrap_or(PlasmaObject::MISSING)));

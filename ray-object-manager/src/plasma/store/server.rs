@@ -348,7 +348,9 @@ impl<A: Allocator + Send + 'static> Worker<A> {
         if create {
             self.shared.drive_creates();
         }
-        self.tell_and_flush(None);
+        let others = std::mem::take(&mut self.shared.core.lock().to_flush);
+        self.shared.tell();
+        self.flush_all(others);
     }
 
     /// A client's socket can be read or written, or is closed.
@@ -438,7 +440,7 @@ impl<A: Allocator + Send + 'static> Worker<A> {
         let mut used = 0;
         let mut more = true;
         let mut end = None;
-        {
+        let others = {
             let mut core: Option<MutexGuard<'_, Core<A>>> = None;
             for _ in 0..MESSAGES_AT_ONCE {
                 match message(&bytes[used..], shared.config.limits.message_bytes) {
@@ -472,19 +474,16 @@ impl<A: Allocator + Send + 'static> Worker<A> {
                     }
                 }
             }
-        }
-        self.tell_and_flush(Some(connection));
+            core.map(|mut core| std::mem::take(&mut core.to_flush)).unwrap_or_default()
+        };
+        self.shared.tell();
+        self.flush(connection);
+        self.flush_all(others);
         end.map_or(Ok((used, more)), Err)
     }
 
-    /// Tells the world what has happened, and then lets the clients see it.
-    fn tell_and_flush(&mut self, own: Option<&Arc<Connection>>) {
-        self.shared.tell();
-        if let Some(own) = own {
-            self.flush(own);
-        }
-        let others = std::mem::take(&mut self.shared.core.lock().to_flush);
-        for connection in others {
+    fn flush_all(&mut self, connections: Vec<Arc<Connection>>) {
+        for connection in connections {
             self.flush(&connection);
         }
     }
