@@ -4,6 +4,8 @@
 
 #pragma once
 
+#include <utility>  // before Boost: 1.74 forgets it under C++20
+
 #include <boost/asio/basic_stream_socket.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
@@ -11,7 +13,6 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "ray/common/asio/instrumented_io_context.h"

@@ -4,6 +4,8 @@
 
 #pragma once
 
+#include <utility>  // before Boost: 1.74 forgets it under C++20
+
 #include <boost/asio.hpp>
 #include <cstdint>
 #include <functional>
