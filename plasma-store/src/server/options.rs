@@ -36,7 +36,7 @@ pub struct Options {
     #[arg(long, value_name = "DIRECTORY", default_value = "/tmp")]
     pub fallback_directory: PathBuf,
 
-    /// Use huge pages; the plasma directory must be a hugetlbfs or support them
+    /// Use huge pages, of the plasma directory if it is a hugetlbfs; ordinary ones, and a warning, if there are none
     #[arg(long)]
     pub huge_pages: bool,
 
