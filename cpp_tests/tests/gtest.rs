@@ -20,13 +20,17 @@ programs! {
     allocator_test
     bad_input_test
     common_test
+    connection_test
+    create_request_queue_test
     eviction_policy_test
     full_disk_test
+    get_request_queue_test
     malloc_test
     obj_lifecycle_mgr_parts_test
     obj_lifecycle_mgr_test
     object_store_test
     plasma_allocator_test
+    protocol_test
     random_model_test
     standalone_test
     stats_collector_test
