@@ -91,6 +91,22 @@ fn what_is_not_there_is_waited_for_or_missed() {
 }
 
 #[test]
+fn what_fits_nowhere_is_refused_and_leaves_nothing() {
+    let store = Store::start(&["--grace-period", "0", "--disk-threshold", "0"]);
+    let file = store.directory().join("file");
+    fs::write(&file, vec![1; 12_000_000]).unwrap();
+    for more in [&[][..], &["--immediately", "--metadata", "m"]] {
+        // Whoever does not wait gets the disk, threshold or not, as with Ray's store.
+        let (code, error) =
+            complains(&store.socket, &[&["put", file.to_str().unwrap()], more].concat());
+        let fits = more.is_empty();
+        assert_eq!((code == 1, error.contains("disk")), (fits, fits), "{error}");
+    }
+    let stat = says_json(&store.socket, &["stat"]);
+    assert_eq!((&stat["objects"], &stat["states"]["unsealed"]["objects"]), (&json!(1), &json!(0)));
+}
+
+#[test]
 fn contains_and_delete_say_what_is_and_was() {
     let store = Store::start(&[]);
     let socket = &store.socket;

@@ -62,6 +62,17 @@ fn a_line_when_it_is_ready_and_nothing_left_by_a_signal() {
 }
 
 #[test]
+fn signals_that_follow_each_other_are_one() {
+    let mut store = Store::start(&[]);
+    for signal in [Signal::TERM, Signal::INT, Signal::TERM] {
+        store.signal(signal);
+    }
+    let (status, _, log) = store.end();
+    assert!(status.success(), "{status}: {log}");
+    assert!(store.files().is_empty());
+}
+
+#[test]
 fn a_live_store_is_left_alone() {
     let first = Store::start(&[]);
     let (code, log) = failure(command(first.directory()), &[]);

@@ -71,6 +71,13 @@ pub fn resolve(names: &[IdName], socket: &Path) -> Result<Vec<ObjectId>, Error> 
         return find(names, &[]);
     }
     let there = Admin::connect(socket)?.objects()?;
+    if (there.objects.len() as u64) < there.total {
+        return Err(Error::Missing(format!(
+            "the store names only {} of its {} objects: give all digits of an id",
+            there.objects.len(),
+            there.total
+        )));
+    }
     let there: Vec<&str> = there.objects.iter().map(|object| object.id.as_str()).collect();
     find(names, &there)
 }

@@ -78,9 +78,7 @@ fn measure(case: &Case, args: &Bench, socket: &Path, room: u64) -> Result<Option
         let threads: Vec<_> = (0..args.clients).map(|_| scope.spawn(one)).collect();
         threads
             .into_iter()
-            .map(|thread| {
-                thread.join().unwrap_or_else(|_| Err(Error::Usage("a thread has panicked".into())))
-            })
+            .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
             .collect::<Result<_, _>>()
     })?;
     bar.finish_and_clear();
