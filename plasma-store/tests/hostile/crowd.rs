@@ -7,8 +7,8 @@ use real_peers::wire::kind;
 use rustix::process::{getrlimit, setrlimit, Resource, Rlimit};
 
 use crate::harness::{
-    abort, admin, connect, contains, create, creation, delete, get, id, release, retry, seal, Came,
-    Talker, Watched,
+    abort, admin, connect, contains, create, creation, delete, get, id, queued, release, retry,
+    seal, Came, Talker, Watched,
 };
 
 const MANY: u32 = 1000;
@@ -208,4 +208,24 @@ fn many_wait_for_one() {
     assert_eq!((&stat["references"], &stat["eager_deletions"]), (&151.into(), &1.into()));
     drop((waiting, maker));
     store.is_as_before();
+}
+
+/// Whatever else is asked in the same breath, a get that is over is answered at once.
+#[test]
+fn who_waits_hears_at_once() {
+    let mut store = Watched::start(&["--grace-period", "3600"]);
+    for (number, last) in
+        [admin("stat"), queued(id(9), 12_000_000), abort(id(8))].iter().enumerate()
+    {
+        let own = id(u32::try_from(number).unwrap());
+        let mut waiting = store.talker();
+        waiting.say(&get(&[own], -1));
+        assert!(waiting.stands().0);
+        let mut maker = store.talker();
+        maker.say(&[create(&creation(own, 10)), seal(own), last.clone()].concat());
+        assert_eq!(waiting.hear().kind(), kind::GET_REPLY);
+        drop((waiting, maker));
+        store.until(|stat| stat["clients"] == 2);
+        store.is_as_before();
+    }
 }

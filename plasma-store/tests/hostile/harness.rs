@@ -290,6 +290,10 @@ impl Watched {
         &self.store.socket
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.store.pid()
+    }
+
     pub(crate) fn talker(&self) -> Talker {
         Talker::to(self.socket())
     }

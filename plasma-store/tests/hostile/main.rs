@@ -5,6 +5,7 @@
 //! * `sessions`: random sessions of several clients against a model;
 //! * `limits`: what one client may take, and a process that has no more descriptors;
 //! * `crowd`: a thousand clients, clients that never read, or send a byte at a time;
+//! * `disk`: a file system that becomes full;
 //! * `killed`: processes that end in the middle of something;
 //! * `stale`: results that are fetched when what they stand for has gone.
 
@@ -13,6 +14,7 @@ mod common;
 
 mod bytes;
 mod crowd;
+mod disk;
 mod harness;
 mod killed;
 mod limits;

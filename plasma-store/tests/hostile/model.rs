@@ -8,7 +8,7 @@ pub(crate) const CLIENTS: usize = 4;
 
 /// How often something random is done: a part of `full`, by the scale that other tests of the kind have.
 pub(crate) fn scaled(full: usize) -> usize {
-    let default = if cfg!(debug_assertions) { 0.1 } else { 1.0 };
+    let default = if cfg!(debug_assertions) { 0.02 } else { 1.0 };
     let scale = match std::env::var("PLASMA_RS_TEST_SCALE").as_deref() {
         Err(_) => default,
         Ok("full") => 1.0,

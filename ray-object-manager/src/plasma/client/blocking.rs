@@ -1,8 +1,9 @@
 //! The client for Rust programs.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
+use parking_lot::RwLock;
 use ray_common::ObjectId;
 
 use super::buffer::{Buffer, MutableBuffer, MutableObject};
@@ -49,7 +50,7 @@ impl PlasmaClient {
     }
 
     pub(super) fn session(&self) -> Arc<Session> {
-        Arc::clone(&self.shared.session.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.shared.session.read())
     }
 
     /// Creates an object, to be filled in place.
@@ -173,7 +174,7 @@ impl PlasmaClient {
         self.disconnect();
         let session = Session::connect(&self.shared.path, &self.shared.options);
         let session = session.map_err(|cause| cause.at(Operation::Connect, None))?;
-        let mut current = self.shared.session.write().unwrap_or_else(PoisonError::into_inner);
+        let mut current = self.shared.session.write();
         let old = std::mem::replace(&mut *current, Arc::new(session));
         drop(current);
         // Somebody else may have connected again meanwhile; the last one counts.

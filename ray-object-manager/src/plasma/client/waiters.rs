@@ -8,8 +8,9 @@
 use std::collections::HashSet;
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::{Mutex, MutexGuard};
 use ray_common::ObjectId;
 
 use super::error::Cause;
@@ -43,7 +44,7 @@ impl Waiters {
     }
 
     fn pool(&self) -> MutexGuard<'_, Pool> {
-        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
+        self.pool.lock()
     }
 
     /// A connection for one get. `None` when they have been closed.

@@ -23,6 +23,7 @@ use crate::plasma::create_request_queue::{
 };
 use crate::plasma::get_request_queue::{Found, GetId, GetRequestQueue};
 use crate::plasma::obj_lifecycle_mgr::PlasmaLifecycle;
+use crate::plasma::object_store::ObjectTable;
 use crate::plasma::protocol::{
     capabilities, CreateRequest, Encoder, IdList, PlasmaObject, Request,
 };
@@ -34,6 +35,7 @@ const MOST_WAITING_IDS: usize = 1_000_000;
 /// What the world has to be told.
 #[derive(Debug)]
 pub(super) enum Event {
+    Created(i64, ObjectSource),
     Added(ObjectInfo),
     Deleted(ObjectId),
 }
@@ -61,12 +63,14 @@ struct Get {
 }
 
 /// What remains to be done for a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Flow {
     /// Nothing.
     Done,
     /// The creation queue is to be served, and then the client told how its creation stands.
     Create(ObjectId, RequestId),
+    /// The client is to be sent this as text.
+    Admin(super::admin::Answer),
     /// The client said goodbye.
     Goodbye,
 }
@@ -183,6 +187,31 @@ fn create<A: Allocator>(
     Ok(PlasmaObject::of(object))
 }
 
+/// Finds a sealed object for a client, which has a reference to it from then on. It may use so many files of their own.
+fn find<A: Allocator>(
+    lifecycle: &mut PlasmaLifecycle<A>,
+    client: &mut Client,
+    id: &ObjectId,
+    descriptors: usize,
+) -> Result<Option<PlasmaObject>, Mistake> {
+    let Some(found) = lifecycle.get_object(id) else {
+        return Ok(None);
+    };
+    let object = lifecycle.table().object(found);
+    if !object.sealed() {
+        return Ok(None);
+    }
+    let in_file = object.allocation().fallback_allocated;
+    if in_file && client.descriptors() >= descriptors && !client.holds(id) {
+        return Err(Mistake::TooManyDescriptors(descriptors));
+    }
+    let described = PlasmaObject::of(object);
+    if client.hold(*id, object.allocation()) {
+        lifecycle.add_reference_to(id, found);
+    }
+    Ok(Some(described))
+}
+
 fn bytes<I: ObjectDescription>(object: &LocalObject<I>) -> u64 {
     u64::try_from(object.info().object_size()).unwrap_or(0)
 }
@@ -259,9 +288,7 @@ impl<A: Allocator> Core<A> {
                 connection.write(|out| self.encoder.get_debug_string_reply(out, &text));
             }
             Request::Admin { query } => {
-                let connection = Arc::clone(&client.connection);
-                let json = super::admin::answer(self, query);
-                connection.write(|out| self.encoder.admin_reply(out, &json));
+                return Ok(Flow::Admin(super::admin::collect(self, query)));
             }
             Request::Disconnect => return Ok(Flow::Goodbye),
         }
@@ -384,6 +411,10 @@ impl<A: Allocator> Core<A> {
         client.connection.write(|out| encoder.create_reply(out, &object_id, result));
         if let Ok(object) = result {
             send_fd(client, object.store_fd);
+            if let (true, Some(object)) = (self.wants_events, self.lifecycle.get(&object_id)) {
+                let size = object.info().object_size();
+                self.events.push_back(Event::Created(size, object.source()));
+            }
         }
     }
 
@@ -517,8 +548,7 @@ impl<A: Allocator> Core<A> {
             }
         });
         for client in holders {
-            // To a client that has too many descriptors it is not there.
-            let _ = self.reference(client, &object_id);
+            self.reference(client, &object_id);
         }
         for (client, id, get) in done {
             self.finish_get(client, id, &get);
@@ -526,23 +556,11 @@ impl<A: Allocator> Core<A> {
     }
 
     /// Gives a client a reference to a sealed object, unless it has one.
-    fn reference(&mut self, id: ClientId, object_id: &ObjectId) -> Result<(), Mistake> {
-        let Some(client) = self.clients.get_mut(&id) else {
-            return Ok(());
-        };
-        if client.holds(object_id) {
-            return Ok(());
+    fn reference(&mut self, id: ClientId, object_id: &ObjectId) {
+        if let Some(client) = self.clients.get_mut(&id) {
+            // To a client that has too many descriptors it is not there.
+            let _ = find(&mut self.lifecycle, client, object_id, self.limits.descriptors);
         }
-        let Some(object) = self.lifecycle.get(object_id) else {
-            return Ok(());
-        };
-        let limit = self.limits.descriptors;
-        if object.allocation().fallback_allocated && client.descriptors() >= limit {
-            return Err(Mistake::TooManyDescriptors(limit));
-        }
-        client.hold(*object_id, object.allocation());
-        self.lifecycle.add_reference(object_id);
-        Ok(())
     }
 
     fn get(&mut self, id: ClientId, ids: IdList<'_>, timeout_ms: i64) -> Result<(), Mistake> {
@@ -550,12 +568,12 @@ impl<A: Allocator> Core<A> {
         let mut missing = Vec::new();
         let mut objects = std::mem::take(&mut self.scratch);
         objects.clear();
+        let Some(client) = self.clients.get_mut(&id) else {
+            return Ok(());
+        };
         for object_id in ids.iter() {
-            let object = self.lifecycle.get(&object_id).filter(|object| object.sealed());
-            let found = object.map(PlasmaObject::of);
-            if found.is_some() {
-                self.reference(id, &object_id)?;
-            } else {
+            let found = find(&mut self.lifecycle, client, &object_id, self.limits.descriptors)?;
+            if found.is_none() {
                 missing.push(object_id);
             }
             objects.push((object_id, found.unwrap_or(PlasmaObject::MISSING)));

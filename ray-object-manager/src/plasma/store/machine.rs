@@ -14,6 +14,7 @@ use super::server::message;
 use super::timers::Due;
 use crate::plasma::allocator::Allocator;
 use crate::plasma::create_request_queue::{AfterFull, Step};
+use crate::plasma::protocol::Encoder;
 
 /// Time passes when [`Self::tick`] is called. What a client sends and is sent are bytes.
 pub struct Machine<A: Allocator> {
@@ -83,6 +84,13 @@ impl<A: Allocator> Machine<A> {
             match self.core.handle(client, request).map_err(|_| Expelled)? {
                 Flow::Done => {}
                 Flow::Goodbye => return Err(Expelled),
+                Flow::Admin(answer) => {
+                    let json = answer.into_json();
+                    if let Some(client) = self.core.clients.get(&client) {
+                        let out = &client.connection;
+                        out.write(|out| Encoder::default().admin_reply(out, &json));
+                    }
+                }
                 Flow::Create(object, request) => {
                     self.drive();
                     self.core.answer_create(client, object, request);

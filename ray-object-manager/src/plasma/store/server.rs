@@ -26,7 +26,7 @@ use super::socket::Listener;
 use super::timers::Due;
 use crate::plasma::allocator::Allocator;
 use crate::plasma::create_request_queue::{AfterFull, Step};
-use crate::plasma::protocol::{Header, Request, HEADER_LENGTH};
+use crate::plasma::protocol::{Encoder, Header, Request, HEADER_LENGTH};
 
 /// Bytes that are read at once.
 const READ_LENGTH: usize = 64 << 10;
@@ -387,7 +387,9 @@ impl<A: Allocator + Send + 'static> Worker<A> {
         if create {
             self.shared.drive_creates();
         }
-        self.tell_and_flush(None);
+        let others = std::mem::take(&mut self.shared.core.lock().to_flush);
+        self.shared.tell();
+        self.flush_all(others);
     }
 
     /// A client's socket can be read or written, or is closed.
@@ -484,8 +486,15 @@ impl<A: Allocator + Send + 'static> Worker<A> {
         let mut used = 0;
         let mut more = true;
         let mut end = None;
+        // Those whose gets are over by what is done here.
+        let mut others = Vec::new();
         {
             let mut core: Option<MutexGuard<'_, Core<A>>> = None;
+            let mut let_go = |core: &mut Option<MutexGuard<'_, Core<A>>>| {
+                if let Some(mut core) = core.take() {
+                    others.append(&mut core.to_flush);
+                }
+            };
             for number in 0..MESSAGES_AT_ONCE {
                 if number > 0 && connection.has_more_than(ANSWERS_AT_ONCE) {
                     break;
@@ -509,9 +518,14 @@ impl<A: Allocator + Send + 'static> Worker<A> {
                                 break;
                             }
                             Ok(Flow::Create(object, request)) => {
-                                core = None;
+                                let_go(&mut core);
                                 shared.drive_creates();
                                 shared.core.lock().answer_create(connection.id, object, request);
+                            }
+                            Ok(Flow::Admin(answer)) => {
+                                let_go(&mut core);
+                                let json = answer.into_json();
+                                connection.write(|out| Encoder::default().admin_reply(out, &json));
                             }
                             Err(mistake) => {
                                 end = Some(End::Mistake(mistake));
@@ -521,19 +535,16 @@ impl<A: Allocator + Send + 'static> Worker<A> {
                     }
                 }
             }
+            let_go(&mut core);
         }
-        self.tell_and_flush(Some(connection));
+        self.shared.tell();
+        self.flush(connection);
+        self.flush_all(others);
         end.map_or(Ok((used, more)), Err)
     }
 
-    /// Tells the world what has happened, and then lets the clients see it.
-    fn tell_and_flush(&mut self, own: Option<&Arc<Connection>>) {
-        self.shared.tell();
-        if let Some(own) = own {
-            self.flush(own);
-        }
-        let others = std::mem::take(&mut self.shared.core.lock().to_flush);
-        for connection in others {
+    fn flush_all(&mut self, connections: Vec<Arc<Connection>>) {
+        for connection in connections {
             self.flush(&connection);
         }
     }
@@ -597,6 +608,7 @@ impl<A: Allocator> Shared<A> {
             }
             for event in events {
                 match event {
+                    Event::Created(size, source) => self.hooks.object_created(size, source),
                     Event::Added(info) => self.hooks.object_added(&info),
                     Event::Deleted(id) => self.hooks.object_deleted(&id),
                 }

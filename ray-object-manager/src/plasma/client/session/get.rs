@@ -32,7 +32,8 @@ impl Session {
         timeout_ms: i64,
         found: &mut [Option<RawObject>],
     ) -> Result<(), Cause> {
-        if self.table().find(ids, found) || self.fetch(ids, found)? || timeout_ms == 0 {
+        let in_use = self.table().find(ids, found);
+        if in_use || self.fetch(ids, found)? || timeout_ms == 0 {
             return Ok(());
         }
         let missing = missing(ids, found);

@@ -11,10 +11,11 @@ mod release;
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
+use parking_lot::{Mutex, MutexGuard};
 use ray_common::ObjectId;
-use ray_sys::ReceivedFileOptions;
+use ray_sys::{ForkMark, ReceivedFileOptions};
 use rustix::io::Errno;
 use rustix::net::{recv, RecvFlags};
 
@@ -36,6 +37,7 @@ struct Primary {
 pub(super) struct Session {
     path: PathBuf,
     options: ConnectOptions,
+    mark: ForkMark,
     /// The process that connected.
     process: u32,
     capacity: i64,
@@ -83,6 +85,7 @@ impl Session {
         Ok(Self {
             path: path.to_owned(),
             options: options.clone(),
+            mark: ForkMark::new().map_err(Cause::Io)?,
             process: std::process::id(),
             capacity,
             stream: Arc::clone(lane.stream()),
@@ -98,11 +101,17 @@ impl Session {
         self.capacity
     }
 
-    /// Why there is no connection any more, if there is none.
-    fn check_connected(&self) -> Result<(), Cause> {
-        if self.process != std::process::id() {
+    /// A fork must not touch the parent's connections, nor locks that another of its threads may have held.
+    fn check_not_forked(&self) -> Result<(), Cause> {
+        if self.mark.is_in_fork() {
             return Err(Cause::Forked { connected_by: self.process });
         }
+        Ok(())
+    }
+
+    /// Why there is no connection any more, if there is none.
+    fn check_connected(&self) -> Result<(), Cause> {
+        self.check_not_forked()?;
         match self.ended.get() {
             Some(why) => Err(Cause::Disconnected { why: why.clone() }),
             None => Ok(()),
@@ -114,7 +123,7 @@ impl Session {
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+        self.table.lock()
     }
 
     /// One exchange of messages. An error that leaves the stream useless ends the session.
@@ -123,7 +132,7 @@ impl Session {
         exchange: impl FnOnce(&mut Primary) -> Result<R, Cause>,
     ) -> Result<R, Cause> {
         self.check_connected()?;
-        let mut primary = self.primary.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut primary = self.primary.lock();
         self.check_connected()?;
         self.end_on_error(exchange(&mut primary))
     }
@@ -148,7 +157,7 @@ impl Session {
 
     /// Closes everything and wakes everybody. Harmless when repeated. Does nothing in a fork, whose parent goes on.
     pub(super) fn end(&self, why: String) {
-        if self.process != std::process::id() {
+        if self.mark.is_in_fork() {
             return;
         }
         if self.ended.set(why).is_ok() {

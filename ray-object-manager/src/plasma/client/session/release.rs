@@ -11,9 +11,7 @@ use crate::plasma::common::PlasmaError;
 impl Session {
     /// Gives a reference back. When the session has ended, that only counts.
     pub(in crate::plasma::client) fn release(&self, id: &ObjectId) -> Result<(), Cause> {
-        if self.process != std::process::id() {
-            return Err(Cause::Forked { connected_by: self.process });
-        }
+        self.check_not_forked()?;
         match self.table().take(id) {
             Taken::OthersLeft => return Ok(()),
             Taken::Unknown => return Err(Cause::NotFound),
@@ -22,8 +20,9 @@ impl Session {
         let released = self.with_primary(|primary| self.release_last(primary, id));
         match released {
             Err(Cause::Disconnected { .. }) => {
-                if let Taken::Last(_) = self.table().take(id) {
-                    self.table().remove(id);
+                let mut table = self.table();
+                if let Taken::Last(_) = table.take(id) {
+                    table.remove(id);
                 }
                 Ok(())
             }
