@@ -22,7 +22,7 @@ properties() {
 }
 fuzz() { tools/fuzz.sh; }
 libraries() { tools/build-libs.sh && tools/check-exports.sh; }
-examples() { examples/c/run.sh && tools/demo.sh; }
+examples() { examples/c/run.sh && tools/demo.sh && examples/client/run.sh; }
 docs() { RUSTDOCFLAGS="-D warnings" cargo doc --workspace --exclude cpp-tests --no-deps --locked; }
 sanitizers() { tools/sanitize.sh; }
 bazel() { tools/bazel.sh test //... --test_output=errors; }
