@@ -33,13 +33,25 @@ use crate::plasma::stats_collector::ObjectStatsCollector;
 pub(super) enum Event {
     Added(ObjectInfo),
     Deleted(ObjectId),
+    Created(ObjectInfo, ObjectSource, bool),
+    Aborted(ObjectId),
+    References(ObjectId, i32),
+}
+
+/// Which events are collected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Wanted {
+    /// Seals and deletions.
+    pub(super) events: bool,
+    /// All others.
+    pub(super) whole_lives: bool,
 }
 
 /// A creation that waits.
 #[derive(Debug, Clone)]
 pub(super) struct Creation {
     client: ClientId,
-    pub(super) info: ObjectInfo,
+    info: ObjectInfo,
     source: ObjectSource,
 }
 
@@ -125,7 +137,7 @@ pub(super) struct Core<A: Allocator> {
     resting: bool,
     delay_on_full: Duration,
     limits: ClientLimits,
-    wants_events: bool,
+    wanted: Wanted,
     encoder: Encoder,
     scratch: Vec<(ObjectId, PlasmaObject)>,
 }
@@ -135,6 +147,9 @@ struct Creator<'a, A: Allocator> {
     lifecycle: &'a mut PlasmaLifecycle<A>,
     clients: &'a mut HashMap<ClientId, Client, RandomState>,
     disk_is_full: bool,
+    /// Whether to note in `created` what was.
+    noting: bool,
+    created: Option<Event>,
 }
 
 impl<A: Allocator> CreateHandler<Creation, PlasmaObject> for Creator<'_, A> {
@@ -142,7 +157,11 @@ impl<A: Allocator> CreateHandler<Creation, PlasmaObject> for Creator<'_, A> {
         let Some(client) = self.clients.get_mut(&creation.client) else {
             return Err(PlasmaError::UnexpectedError);
         };
-        create(self.lifecycle, client, &creation.info, creation.source, fallback)
+        let result = create(self.lifecycle, client, &creation.info, creation.source, fallback);
+        if self.noting {
+            self.created = created_event(&creation.info, creation.source, result);
+        }
+        result
     }
 
     fn disk_is_full(&mut self) -> bool {
@@ -168,6 +187,16 @@ fn create<A: Allocator>(
     Ok(PlasmaObject::of(object))
 }
 
+/// What is to be told of the end of a creation.
+fn created_event(
+    info: &ObjectInfo,
+    source: ObjectSource,
+    result: Result<PlasmaObject, PlasmaError>,
+) -> Option<Event> {
+    let object = result.ok()?;
+    Some(Event::Created(info.clone(), source, object.fallback_allocated))
+}
+
 fn bytes<I: ObjectDescription>(object: &LocalObject<I>) -> u64 {
     u64::try_from(object.info().object_size()).unwrap_or(0)
 }
@@ -186,7 +215,7 @@ pub(super) enum Mistake {
 }
 
 impl<A: Allocator> Core<A> {
-    pub(super) fn new(allocator: A, config: &StoreConfig, wants_events: bool) -> io::Result<Self> {
+    pub(super) fn new(allocator: A, config: &StoreConfig, wanted: Wanted) -> io::Result<Self> {
         Ok(Self {
             lifecycle: PlasmaLifecycle::over_allocator(allocator),
             clients: HashMap::default(),
@@ -200,7 +229,7 @@ impl<A: Allocator> Core<A> {
             resting: false,
             delay_on_full: config.delay_on_full,
             limits: config.limits,
-            wants_events,
+            wanted,
             encoder: Encoder::default(),
             scratch: Vec::new(),
         })
@@ -281,6 +310,9 @@ impl<A: Allocator> Core<A> {
             self.creates.skip();
         }
         self.collect_deleted();
+        if self.wanted.whole_lives {
+            self.events.extend(created_event(&info, request.source, result));
+        }
         self.write_created(id, info.object_id, result);
         Ok(Flow::Done)
     }
@@ -360,15 +392,25 @@ impl<A: Allocator> Core<A> {
     }
 
     /// Serves the head of the creation queue. With [`Step::Full`] comes the object that does not fit.
-    pub(super) fn drive(&mut self, disk_is_full: bool) -> (Step, Option<ObjectInfo>) {
-        let mut creator =
-            Creator { lifecycle: &mut self.lifecycle, clients: &mut self.clients, disk_is_full };
+    pub(super) fn drive(
+        &mut self,
+        disk_is_full: bool,
+    ) -> (Step, Option<(ObjectInfo, ObjectSource)>) {
+        let mut creator = Creator {
+            lifecycle: &mut self.lifecycle,
+            clients: &mut self.clients,
+            disk_is_full,
+            noting: self.wanted.whole_lives,
+            created: None,
+        };
         let step = self.creates.step(&mut creator);
+        let created = creator.created;
         self.collect_deleted();
+        self.events.extend(created);
         match step {
             Step::Full(_) => {
-                let head = self.creates.waiting().next().map(|head| head.request.info.clone());
-                (step, head)
+                let head = self.creates.waiting().next().map(|head| &head.request);
+                (step, head.map(|head| (head.info.clone(), head.source)))
             }
             _ => (step, None),
         }
@@ -380,9 +422,13 @@ impl<A: Allocator> Core<A> {
             lifecycle: &mut self.lifecycle,
             clients: &mut self.clients,
             disk_is_full: false,
+            noting: self.wanted.whole_lives,
+            created: None,
         };
         let after = self.creates.head_is_full(id, spilling, now, &mut creator);
+        let created = creator.created;
         self.collect_deleted();
+        self.events.extend(created);
         after
     }
 
@@ -420,7 +466,7 @@ impl<A: Allocator> Core<A> {
             return PlasmaError::ObjectNonexistent;
         };
         let size = bytes(object);
-        if self.wants_events {
+        if self.wanted.events {
             self.events.push_back(Event::Added(object.info().clone()));
         }
         if let Some(creator) = self.creator_of(id, &object_id) {
@@ -471,7 +517,33 @@ impl<A: Allocator> Core<A> {
             if let Some(object) = self.lifecycle.get(object_id) {
                 client.hold(*object_id, object.allocation());
             }
+            self.note_references(object_id);
         }
+    }
+
+    /// Notes how many clients use an object now.
+    fn note_references(&mut self, id: &ObjectId) {
+        if self.wanted.whole_lives {
+            if let Some(object) = self.lifecycle.get(id) {
+                self.events.push_back(Event::References(*id, object.ref_count()));
+            }
+        }
+    }
+
+    /// Notes that an object has gone before it was sealed.
+    fn note_abort(&mut self, id: &ObjectId) {
+        if self.wanted.whole_lives {
+            self.events.push_back(Event::Aborted(*id));
+        }
+    }
+
+    /// Removes a sealed object that nobody uses. Returns whether there was one.
+    pub(super) fn evict(&mut self, id: &ObjectId) -> bool {
+        let unused = |object: &LocalObject<_>| object.sealed() && object.ref_count() == 0;
+        let evicted =
+            self.lifecycle.get(id).is_some_and(unused) && self.lifecycle.delete_object(id).is_ok();
+        self.collect_deleted();
+        evicted
     }
 
     fn get(&mut self, id: ClientId, ids: IdList<'_>, timeout_ms: i64) -> Result<(), Mistake> {
@@ -579,7 +651,8 @@ impl<A: Allocator> Core<A> {
                 return Err(Mistake::ReleaseUnsealed(object_id));
             }
             should_unmap = client.let_go(&object_id).unwrap_or(false);
-            self.lifecycle.remove_reference(&object_id);
+            let noting = self.wanted.whole_lives;
+            self.events.extend(remove_reference(&mut self.lifecycle, &object_id, noting));
         }
         if may_unmap {
             let encoder = &mut self.encoder;
@@ -602,6 +675,7 @@ impl<A: Allocator> Core<A> {
         abort(&mut self.lifecycle, client, &object_id);
         let encoder = &mut self.encoder;
         client.connection.write(|out| encoder.abort_reply(out, &object_id));
+        self.note_abort(&object_id);
         Ok(())
     }
 
@@ -640,9 +714,11 @@ impl<A: Allocator> Core<A> {
         for object_id in held {
             if self.lifecycle.is_object_sealed(&object_id) {
                 client.let_go(&object_id);
-                self.lifecycle.remove_reference(&object_id);
+                let noting = self.wanted.whole_lives;
+                self.events.extend(remove_reference(&mut self.lifecycle, &object_id, noting));
             } else {
                 abort(&mut self.lifecycle, &mut client, &object_id);
+                self.note_abort(&object_id);
             }
         }
         self.collect_deleted();
@@ -652,7 +728,7 @@ impl<A: Allocator> Core<A> {
     fn collect_deleted(&mut self) {
         while let Some(id) = self.lifecycle.next_deleted() {
             self.counters.objects_gone += 1;
-            if self.wants_events {
+            if self.wanted.events {
                 self.events.push_back(Event::Deleted(id));
             }
         }
@@ -714,6 +790,18 @@ fn abort<A: Allocator>(lifecycle: &mut PlasmaLifecycle<A>, client: &mut Client, 
     if let Err(error) = lifecycle.abort_object(id) {
         log::error!("cannot give up {id}: {error:?}");
     }
+}
+
+/// A client does not use an object any more. Returns, if `noting`, what is to be told of it.
+fn remove_reference<A: Allocator>(
+    lifecycle: &mut PlasmaLifecycle<A>,
+    id: &ObjectId,
+    noting: bool,
+) -> Option<Event> {
+    // The count is taken before, as the object may go with its last reference.
+    let references = if noting { lifecycle.get(id).map(LocalObject::ref_count) } else { None };
+    let removed = lifecycle.remove_reference(id);
+    references.filter(|_| removed).map(|references| Event::References(*id, references - 1))
 }
 
 /// Sends a client the descriptor of a file, unless it has it.
