@@ -59,6 +59,8 @@ struct Link {
     twins: Twins,
     limit: i64,
     pressure: Option<Pressure>,
+    /// The shadow counts the time since something did not fit, which ends when it creates something from its queue.
+    grace_runs: bool,
     /// Twins that the shadow has evicted, to be looked after.
     lost: Vec<ObjectId>,
 }
@@ -213,7 +215,7 @@ impl Link {
             return Err(PeerError::Unexpected("something else than its capacity".into()));
         };
         let (twins, pressure, lost) = (Twins::default(), None, Vec::new());
-        Ok(Self { shadow, first, second, twins, limit, pressure, lost })
+        Ok(Self { shadow, first, second, twins, limit, pressure, grace_runs: false, lost })
     }
 
     fn create(
@@ -224,12 +226,21 @@ impl Link {
     ) -> Result<(), PeerError> {
         let mut twin = Twin::new(info.clone(), source);
         let pressure = self.pressure.take_if(|pressure| pressure.is_for(&info.object_id));
-        match pressure.map(|pressure| pressure.finish(fallback)).transpose()?.flatten() {
-            Some((creator, Creation::Done { file, fallback, .. })) => {
-                twin.place = Place::There { file, fallback };
-                twin.creator = Some(creator);
+        let mut creator = match pressure {
+            Some(pressure) => pressure.finish(fallback)?,
+            None => None,
+        };
+        if creator.is_none() && self.grace_runs && self.pressure.is_none() && !fallback {
+            // As Ray's clients create objects. That ends the time that runs.
+            creator = Pressure::begin(&self.shadow, info, source)?.unless_fallback()?;
+        }
+        match creator {
+            Some(creator) => {
+                twin.place = creator.place();
+                self.grace_runs &= twin.place == Place::Asked || fallback;
+                twin.creator = Some(Box::new(creator));
             }
-            _ => self.first.create(info, source, true),
+            None => self.first.create(info, source, true),
         }
         self.twins.insert(twin);
         self.send()
@@ -238,7 +249,7 @@ impl Link {
     fn abort(&mut self, id: &ObjectId) -> Result<(), PeerError> {
         self.settle()?;
         match self.twins.remove(id) {
-            Some(Twin { creator: Some(creator), .. }) => (*creator).leave(),
+            Some(Twin { creator: Some(creator), .. }) => (*creator).end(),
             Some(Twin { place: Place::There { .. }, .. }) => {
                 self.first.abort(*id);
                 self.send()
@@ -256,14 +267,31 @@ impl Link {
         if twin.place == Place::Missing {
             return self.create_again(id);
         }
-        let creator = twin.creator.take();
+        let creator = twin.creator.take().map(|creator| self.await_creator(*creator));
+        let creator = creator.transpose()?.flatten();
         self.first.seal(id);
         if creator.is_some() {
             self.first.get(&[id]);
         }
         self.look_at_first_unused();
         self.settle()?;
-        creator.map_or(Ok(()), |creator| (*creator).leave())
+        creator.map_or(Ok(()), Pressure::end)
+    }
+
+    /// Waits until what asked for a twin has it; or else has the first peer create it.
+    fn await_creator(&mut self, mut creator: Pressure) -> Result<Option<Pressure>, PeerError> {
+        if creator.wait()? {
+            self.grace_runs &= creator.is_fallback();
+            let id = creator.object().0.object_id;
+            self.twins.place(&id, creator.place());
+            return Ok(Some(creator));
+        }
+        let (info, source) = creator.object();
+        let info = info.clone();
+        creator.end()?;
+        self.first.create(&info, source, true);
+        self.settle()?;
+        Ok(None)
     }
 
     fn refer(&mut self, id: &ObjectId, references: i32) -> Result<(), PeerError> {
@@ -289,6 +317,8 @@ impl Link {
     }
 
     fn delete(&mut self, id: &ObjectId) -> Result<(), PeerError> {
+        // What waits would get the room that our store has for it, and be created twice.
+        self.pressure.take().map_or(Ok(()), Pressure::end)?;
         let Some(twin) = self.twins.remove(id) else {
             return Ok(());
         };
@@ -311,6 +341,7 @@ impl Link {
         let waiting = info.object_id;
         let other = self.pressure.take_if(|pressure| !pressure.is_for(&waiting));
         other.map_or(Ok(()), Pressure::end)?;
+        self.grace_runs = true;
         let pressure = match self.pressure.take() {
             Some(pressure) if pressure.is_in_vain() => {
                 pressure.end()?;

@@ -13,9 +13,13 @@ use ray_common::ObjectId;
 use ray_object_manager::plasma::common::{ObjectInfo, ObjectSource, PlasmaError};
 
 use crate::peer::{Answer, Creation, Peer, PeerError, Shadow};
+use crate::twins::Place;
 
 /// Without a question for so long, what waited in our store has gone.
 const FORGOTTEN: Duration = Duration::from_millis(200);
+
+/// How long a twin may take to be created while its object is sealed: some of the shadow's rounds of 10 ms.
+const MOMENT: Duration = Duration::from_millis(50);
 
 /// What our store is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,13 +32,14 @@ pub(crate) enum Verdict {
     DiskIsFull,
 }
 
-/// A creation in the shadow for one that waits in our store.
+/// A creation in the shadow for one of our store, by a peer of its own.
 pub(crate) struct Pressure {
     /// What waits in our store.
     waiting: ObjectId,
-    peer: Box<Peer>,
+    peer: Peer,
     /// What is asked for: the same or, when that fits into the shadow and not into our store, something that does not.
-    id: ObjectId,
+    info: ObjectInfo,
+    source: ObjectSource,
     state: Creation,
     asked: Instant,
 }
@@ -46,7 +51,7 @@ impl Pressure {
         info: &ObjectInfo,
         source: ObjectSource,
     ) -> Result<Self, PeerError> {
-        Self::ask(shadow, info.object_id, info, source)
+        Self::ask(shadow, info.object_id, info.clone(), source)
     }
 
     /// Asks for something that does not fit.
@@ -56,19 +61,19 @@ impl Pressure {
         limit: i64,
     ) -> Result<Self, PeerError> {
         let info = ObjectInfo::new(ObjectId::random(), limit.saturating_mul(2), 0);
-        Self::ask(shadow, waiting, &info, ObjectSource::CREATED_BY_WORKER)
+        Self::ask(shadow, waiting, info, ObjectSource::CREATED_BY_WORKER)
     }
 
     fn ask(
         shadow: &Shadow,
         waiting: ObjectId,
-        info: &ObjectInfo,
+        info: ObjectInfo,
         source: ObjectSource,
     ) -> Result<Self, PeerError> {
-        let mut peer = Box::new(shadow.connect()?);
-        peer.create(info, source, false);
+        let mut peer = shadow.connect()?;
+        peer.create(&info, source, false);
         let state = creation(&mut peer)?;
-        Ok(Self { waiting, peer, id: info.object_id, state, asked: Instant::now() })
+        Ok(Self { waiting, peer, info, source, state, asked: Instant::now() })
     }
 
     /// Whether it is for this object.
@@ -81,42 +86,81 @@ impl Pressure {
         matches!(self.state, Creation::Done { fallback: false, .. })
     }
 
+    /// Whether the shadow has put it in a file of its own.
+    pub(crate) fn is_fallback(&self) -> bool {
+        matches!(self.state, Creation::Done { fallback: true, .. })
+    }
+
     /// Whether nobody asks any more.
     pub(crate) fn is_forgotten(&self) -> bool {
         self.asked.elapsed() > FORGOTTEN
     }
 
+    /// What is asked for.
+    pub(crate) fn object(&self) -> (&ObjectInfo, ObjectSource) {
+        (&self.info, self.source)
+    }
+
+    /// Where it is.
+    pub(crate) fn place(&self) -> Place {
+        match self.state {
+            Creation::Done { file, fallback, .. } => Place::There { file, fallback },
+            Creation::Waits(_) => Place::Asked,
+            Creation::Failed(_) => Place::Missing,
+        }
+    }
+
     /// How it stands.
     pub(crate) fn verdict(&mut self) -> Result<Verdict, PeerError> {
         self.asked = Instant::now();
-        if let Creation::Waits(request) = self.state {
-            self.peer.retry(self.id, request);
-            self.state = creation(&mut self.peer)?;
-        }
+        self.retry()?;
         Ok(match self.state {
             Creation::Waits(_) | Creation::Done { fallback: false, .. } => Verdict::Wait,
             Creation::Done { fallback: true, .. } => Verdict::UseDisk,
             Creation::Failed(PlasmaError::OutOfDisk) => Verdict::DiskIsFull,
             Creation::Failed(error) => {
-                log::error!("the raylet's own store has {error:?} for {}", self.id);
+                log::error!("the raylet's own store has {error:?} for {}", self.info.object_id);
                 Verdict::UseDisk
             }
         })
     }
 
-    /// What was asked for is no longer wanted.
-    pub(crate) fn end(self) -> Result<(), PeerError> {
-        (*self.peer).leave()
+    /// Waits for a moment until it is there. Returns whether it is.
+    pub(crate) fn wait(&mut self) -> Result<bool, PeerError> {
+        let started = Instant::now();
+        while matches!(self.state, Creation::Waits(_)) && started.elapsed() < MOMENT {
+            std::thread::sleep(Duration::from_millis(1));
+            self.retry()?;
+        }
+        Ok(matches!(self.state, Creation::Done { .. }))
     }
 
-    /// The object waits no more, since our store has it: the twin and who created it, if it is there and like ours.
-    pub(crate) fn finish(self, fallback: bool) -> Result<Option<(Box<Peer>, Creation)>, PeerError> {
+    fn retry(&mut self) -> Result<(), PeerError> {
+        if let Creation::Waits(request) = self.state {
+            self.peer.retry(self.info.object_id, request);
+            self.state = creation(&mut self.peer)?;
+        }
+        Ok(())
+    }
+
+    /// What was asked for is no longer wanted here: it is given up, or released if it has been sealed.
+    pub(crate) fn end(self) -> Result<(), PeerError> {
+        self.peer.leave()
+    }
+
+    /// The object waits no more, since our store has it. Returns this, if the twin is there and like ours.
+    pub(crate) fn finish(self, fallback: bool) -> Result<Option<Self>, PeerError> {
+        let there = matches!(self.state, Creation::Done { fallback: same, .. } if same == fallback);
+        if there && self.info.object_id == self.waiting {
+            return Ok(Some(self));
+        }
+        self.end().map(|()| None)
+    }
+
+    /// This, unless the twin is in a file of its own or does not come.
+    pub(crate) fn unless_fallback(self) -> Result<Option<Self>, PeerError> {
         match self.state {
-            Creation::Done { fallback: same, .. }
-                if same == fallback && self.id == self.waiting =>
-            {
-                Ok(Some((self.peer, self.state)))
-            }
+            Creation::Waits(_) | Creation::Done { fallback: false, .. } => Ok(Some(self)),
             _ => self.end().map(|()| None),
         }
     }

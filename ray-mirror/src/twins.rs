@@ -7,7 +7,7 @@ use ray_common::ObjectId;
 use ray_object_manager::plasma::allocator::MemFd;
 use ray_object_manager::plasma::common::{ObjectDescription, ObjectInfo, ObjectSource};
 
-use crate::peer::Peer;
+use crate::pressure::Pressure;
 
 /// References beyond this make no difference to the raylet.
 pub(crate) const ENOUGH: u8 = 2;
@@ -38,7 +38,7 @@ pub(crate) struct Twin {
     /// It is among those whose references differ.
     pub(crate) dirty: bool,
     /// Who created it and has its reference, until it is sealed, if not the first peer.
-    pub(crate) creator: Option<Box<Peer>>,
+    pub(crate) creator: Option<Box<Pressure>>,
     /// Its place among the unused, if it is one.
     turn: Option<u64>,
 }

@@ -8,6 +8,7 @@ waits for a line of input, so that somebody can ask the store itself.
 import argparse
 import hashlib
 import json
+import os
 import sys
 import time
 
@@ -248,12 +249,15 @@ def main():
     parser.add_argument("--largest", type=int, default=100, help="MB of the largest object")
     parser.add_argument("--argument", type=int, default=1, help="MB of each of 50 arguments")
     parser.add_argument("--temporary", default="/tmp/ray", help="folder for Ray's sessions")
+    parser.add_argument("--plasma", help="folder for the store's memory")
     parser.add_argument("--figures", action="store_true", help="print figures, and wait for input")
     parser.add_argument("--only", nargs="*", help="sections")
     options = parser.parse_args()
     context = ray.init(
         address="local",
         _temp_dir=options.temporary,
+        _plasma_directory=options.plasma,
+        object_spilling_directory=os.path.join(options.temporary, "spill"),
         object_store_memory=options.memory * MB,
         num_cpus=2,
         include_dashboard=False,
