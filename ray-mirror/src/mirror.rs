@@ -58,7 +58,10 @@ struct Link {
     second: Peer,
     twins: Twins,
     limit: i64,
+    /// What waits in our store, asked for here.
     pressure: Option<Pressure>,
+    /// Something that does not fit, when that does.
+    more_pressure: Option<Pressure>,
     /// The shadow counts the time since something did not fit, which ends when it creates something from its queue.
     grace_runs: bool,
     /// Twins that the shadow has evicted, to be looked after.
@@ -214,8 +217,17 @@ impl Link {
         let Some(Answer::Capacity(limit)) = first.answer()? else {
             return Err(PeerError::Unexpected("something else than its capacity".into()));
         };
-        let (twins, pressure, lost) = (Twins::default(), None, Vec::new());
-        Ok(Self { shadow, first, second, twins, limit, pressure, grace_runs: false, lost })
+        Ok(Self {
+            shadow,
+            first,
+            second,
+            twins: Twins::default(),
+            limit,
+            pressure: None,
+            more_pressure: None,
+            grace_runs: false,
+            lost: Vec::new(),
+        })
     }
 
     fn create(
@@ -225,11 +237,19 @@ impl Link {
         fallback: bool,
     ) -> Result<(), PeerError> {
         let mut twin = Twin::new(info.clone(), source);
-        let pressure = self.pressure.take_if(|pressure| pressure.is_for(&info.object_id));
-        let mut creator = match pressure {
-            Some(pressure) => pressure.finish(fallback)?,
-            None => None,
-        };
+        let mut creator = self.pressure.take_if(|pressure| pressure.is_for(&info.object_id));
+        if creator.is_some() {
+            self.more_pressure.take().map_or(Ok(()), Pressure::end)?;
+        }
+        let mut placeholder = None;
+        if let Some(other) = creator.take_if(|creator| !creator.is_there(fallback)) {
+            let has_room = other.is_there(false);
+            other.end()?;
+            if fallback && has_room {
+                // The twin is to be in a file of its own, too: something else takes that room meanwhile.
+                placeholder = Some(Pressure::begin_like(&self.shadow, info)?);
+            }
+        }
         if creator.is_none() && self.grace_runs && self.pressure.is_none() && !fallback {
             // As Ray's clients create objects. That ends the time that runs.
             creator = Pressure::begin(&self.shadow, info, source)?.unless_fallback()?;
@@ -243,7 +263,13 @@ impl Link {
             None => self.first.create(info, source, true),
         }
         self.twins.insert(twin);
-        self.send()
+        match placeholder {
+            None => self.send(),
+            Some(placeholder) => {
+                self.settle()?;
+                placeholder.end()
+            }
+        }
     }
 
     fn abort(&mut self, id: &ObjectId) -> Result<(), PeerError> {
@@ -281,7 +307,7 @@ impl Link {
     /// Waits until what asked for a twin has it; or else has the first peer create it.
     fn await_creator(&mut self, mut creator: Pressure) -> Result<Option<Pressure>, PeerError> {
         if creator.wait()? {
-            self.grace_runs &= creator.is_fallback();
+            self.grace_runs &= creator.is_there(true);
             let id = creator.object().0.object_id;
             self.twins.place(&id, creator.place());
             return Ok(Some(creator));
@@ -318,7 +344,8 @@ impl Link {
 
     fn delete(&mut self, id: &ObjectId) -> Result<(), PeerError> {
         // What waits would get the room that our store has for it, and be created twice.
-        self.pressure.take().map_or(Ok(()), Pressure::end)?;
+        let waits = self.pressure.take_if(|pressure| pressure.is_waiting());
+        waits.map_or(Ok(()), Pressure::end)?;
         let Some(twin) = self.twins.remove(id) else {
             return Ok(());
         };
@@ -339,21 +366,34 @@ impl Link {
     /// What does not fit into our store is asked for here.
     fn spill(&mut self, info: &ObjectInfo, source: ObjectSource) -> Result<Verdict, PeerError> {
         let waiting = info.object_id;
-        let other = self.pressure.take_if(|pressure| !pressure.is_for(&waiting));
-        other.map_or(Ok(()), Pressure::end)?;
+        if self.pressure.as_ref().is_some_and(|pressure| !pressure.is_for(&waiting)) {
+            self.end_pressure()?;
+        }
         self.grace_runs = true;
         let pressure = match self.pressure.take() {
-            Some(pressure) if pressure.is_in_vain() => {
-                pressure.end()?;
-                Pressure::begin_more(&self.shadow, waiting, self.limit)?
-            }
             Some(pressure) => pressure,
             None => {
                 self.hold_unused()?;
                 Pressure::begin(&self.shadow, info, source)?
             }
         };
-        self.pressure.insert(pressure).verdict()
+        let pressure = self.pressure.insert(pressure);
+        let verdict = pressure.verdict()?;
+        if !pressure.is_there(false) {
+            return Ok(verdict);
+        }
+        // The shadow has room for it where our store has none.
+        let more = match self.more_pressure.take() {
+            Some(more) => more,
+            None => Pressure::begin_more(&self.shadow, waiting, self.limit)?,
+        };
+        self.more_pressure.insert(more).verdict()
+    }
+
+    /// Nobody waits any more.
+    fn end_pressure(&mut self) -> Result<(), PeerError> {
+        self.more_pressure.take().map_or(Ok(()), Pressure::end)?;
+        self.pressure.take().map_or(Ok(()), Pressure::end)
     }
 
     /// Takes a reference to everything that the shadow could evict.
@@ -372,8 +412,9 @@ impl Link {
 
     /// Brings references up to date, and gives up what nobody waits for.
     fn keep_up(&mut self) -> Result<(), PeerError> {
-        let forgotten = self.pressure.take_if(|pressure| pressure.is_forgotten());
-        forgotten.map_or(Ok(()), Pressure::end)?;
+        if self.pressure.as_ref().is_some_and(Pressure::is_forgotten) {
+            self.end_pressure()?;
+        }
         self.settle()?;
         for id in self.twins.take_dirty() {
             self.bring_up_to_date(&id)?;

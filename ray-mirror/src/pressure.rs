@@ -64,6 +64,13 @@ impl Pressure {
         Self::ask(shadow, waiting, info, ObjectSource::CREATED_BY_WORKER)
     }
 
+    /// Asks at once for something as large.
+    pub(crate) fn begin_like(shadow: &Shadow, info: &ObjectInfo) -> Result<Self, PeerError> {
+        let id = ObjectId::random();
+        let info = ObjectInfo { object_id: id, ..info.clone() };
+        Self::ask(shadow, id, info, ObjectSource::CREATED_BY_WORKER)
+    }
+
     fn ask(
         shadow: &Shadow,
         waiting: ObjectId,
@@ -81,14 +88,14 @@ impl Pressure {
         self.waiting == *waiting
     }
 
-    /// Whether the shadow has room for it where our store has none.
-    pub(crate) fn is_in_vain(&self) -> bool {
-        matches!(self.state, Creation::Done { fallback: false, .. })
+    /// Whether the shadow has it, in a file of its own or not.
+    pub(crate) fn is_there(&self, in_own_file: bool) -> bool {
+        matches!(self.state, Creation::Done { fallback, .. } if fallback == in_own_file)
     }
 
-    /// Whether the shadow has put it in a file of its own.
-    pub(crate) fn is_fallback(&self) -> bool {
-        matches!(self.state, Creation::Done { fallback: true, .. })
+    /// Whether the shadow may still create it.
+    pub(crate) fn is_waiting(&self) -> bool {
+        matches!(self.state, Creation::Waits(_))
     }
 
     /// Whether nobody asks any more.
@@ -128,7 +135,7 @@ impl Pressure {
     /// Waits for a moment until it is there. Returns whether it is.
     pub(crate) fn wait(&mut self) -> Result<bool, PeerError> {
         let started = Instant::now();
-        while matches!(self.state, Creation::Waits(_)) && started.elapsed() < MOMENT {
+        while self.is_waiting() && started.elapsed() < MOMENT {
             std::thread::sleep(Duration::from_millis(1));
             self.retry()?;
         }
@@ -146,15 +153,6 @@ impl Pressure {
     /// What was asked for is no longer wanted here: it is given up, or released if it has been sealed.
     pub(crate) fn end(self) -> Result<(), PeerError> {
         self.peer.leave()
-    }
-
-    /// The object waits no more, since our store has it. Returns this, if the twin is there and like ours.
-    pub(crate) fn finish(self, fallback: bool) -> Result<Option<Self>, PeerError> {
-        let there = matches!(self.state, Creation::Done { fallback: same, .. } if same == fallback);
-        if there && self.info.object_id == self.waiting {
-            return Ok(Some(self));
-        }
-        self.end().map(|()| None)
     }
 
     /// This, unless the twin is in a file of its own or does not come.

@@ -8,7 +8,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// A run of the program, as it is set up.
-pub struct Run {
+pub(crate) struct Run {
     python: PathBuf,
     ours: bool,
     arguments: Vec<String>,
@@ -17,22 +17,22 @@ pub struct Run {
 /// What came of it.
 #[derive(Debug)]
 #[allow(dead_code, reason = "what is not looked at is printed when a test fails")]
-pub struct Outcome {
+pub(crate) struct Outcome {
     /// Section and digest.
-    pub digests: Vec<(String, String)>,
+    pub(crate) digests: Vec<(String, String)>,
     /// Section, Ray's figures, and those of our store if it is ours.
-    pub figures: Vec<(String, Value, Option<Value>)>,
+    pub(crate) figures: Vec<(String, Value, Option<Value>)>,
     /// What the raylet printed to its standard error.
-    pub store_log: String,
+    pub(crate) store_log: String,
     /// Files that are there after the program's end, and should not.
-    pub left_behind: Vec<String>,
+    pub(crate) left_behind: Vec<String>,
     /// All that the program printed.
-    pub output: String,
+    pub(crate) output: String,
 }
 
 impl Run {
     /// On Ray's own store.
-    pub fn new(version: &str) -> Self {
+    pub(crate) fn new(version: &str) -> Self {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../tools/ray-venv.sh");
         let output = Command::new(script).arg(version).stdin(Stdio::null()).output().unwrap();
         assert!(
@@ -46,7 +46,7 @@ impl Run {
     }
 
     /// On ours.
-    pub fn on_our_store(mut self) -> Self {
+    pub(crate) fn on_our_store(mut self) -> Self {
         self.ours = true;
         self
     }
@@ -55,7 +55,7 @@ impl Run {
         let program = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/on_ray/program.py");
         let mut command = if self.ours {
             let mut command = Command::new(env!("CARGO_BIN_EXE_plasma-ray"));
-            command.arg(&self.python);
+            command.arg("--library").arg(library()).arg(&self.python);
             command
         } else {
             Command::new(&self.python)
@@ -69,7 +69,7 @@ impl Run {
     }
 
     /// Runs it to its end.
-    pub fn go(self) -> Outcome {
+    pub(crate) fn go(self) -> Outcome {
         // Short, for the paths of sockets; and the memory's folder is nobody else's, so that what stays there is seen.
         let temporary = tempfile::Builder::new().prefix("r").tempdir_in("/tmp").unwrap();
         let plasma = TempDir::new_in("/dev/shm").unwrap();
@@ -130,6 +130,11 @@ impl Run {
         }
         session
     }
+}
+
+/// Cargo leaves it beside the tests.
+fn library() -> PathBuf {
+    std::env::current_exe().unwrap().with_file_name("libray_preload.so")
 }
 
 /// Every file in a folder and in those in it.

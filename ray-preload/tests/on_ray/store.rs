@@ -10,7 +10,7 @@ use ray_object_manager::plasma::protocol::{
 use serde_json::Value;
 
 /// Its numbers.
-pub fn stat(socket: &Path) -> Value {
+pub(crate) fn stat(socket: &Path) -> Value {
     let mut stream = UnixStream::connect(socket).unwrap();
     let mut encoder = Encoder::default();
     let mut request = Vec::new();
