@@ -242,7 +242,10 @@ impl Link {
             self.more_pressure.take().map_or(Ok(()), Pressure::end)?;
         }
         let mut placeholder = None;
-        if let Some(other) = creator.take_if(|creator| !creator.is_there(fallback)) {
+        if let Some(creator) = &mut creator {
+            creator.retry()?;
+        }
+        if let Some(other) = creator.take_if(|creator| !creator.may_become(fallback)) {
             let has_room = other.is_there(false);
             other.end()?;
             if fallback && has_room {
@@ -343,9 +346,6 @@ impl Link {
     }
 
     fn delete(&mut self, id: &ObjectId) -> Result<(), PeerError> {
-        // What waits would get the room that our store has for it, and be created twice.
-        let waits = self.pressure.take_if(|pressure| pressure.is_waiting());
-        waits.map_or(Ok(()), Pressure::end)?;
         let Some(twin) = self.twins.remove(id) else {
             return Ok(());
         };

@@ -93,8 +93,12 @@ impl Pressure {
         matches!(self.state, Creation::Done { fallback, .. } if fallback == in_own_file)
     }
 
-    /// Whether the shadow may still create it.
-    pub(crate) fn is_waiting(&self) -> bool {
+    /// Whether it is there, or may soon be: a file of its own takes longer.
+    pub(crate) fn may_become(&self, in_own_file: bool) -> bool {
+        self.is_there(in_own_file) || (self.is_waiting() && !in_own_file)
+    }
+
+    fn is_waiting(&self) -> bool {
         matches!(self.state, Creation::Waits(_))
     }
 
@@ -142,7 +146,8 @@ impl Pressure {
         Ok(matches!(self.state, Creation::Done { .. }))
     }
 
-    fn retry(&mut self) -> Result<(), PeerError> {
+    /// Asks again, if it has to be.
+    pub(crate) fn retry(&mut self) -> Result<(), PeerError> {
         if let Creation::Waits(request) = self.state {
             self.peer.retry(self.info.object_id, request);
             self.state = creation(&mut self.peer)?;
