@@ -185,7 +185,7 @@ impl StoreHooks for Mirror {
         self.disk_was_full.lock().is_some_and(|since| since.elapsed() < DISK_STAYS_FULL)
     }
 
-    fn object_created(&self, info: &ObjectInfo, source: ObjectSource, fallback: bool) {
+    fn object_allocated(&self, info: &ObjectInfo, source: ObjectSource, fallback: bool) {
         self.with(|link| link.create(info, source, fallback));
     }
 

@@ -1,17 +1,26 @@
 //! The operating-system calls of the object manager, and the only crate of it that makes them unsafely.
 //!
 //! * [`FileMapping`]: a file without a name, mapped and shared, whose space can be reserved ahead of use;
-//! * [`send_fd`] and [`recv_fd`]: a descriptor handed to another process.
+//! * [`send_fd`] and [`recv_fd`]: a descriptor handed to another process;
+//! * [`Incoming`] and [`send_all`]: messages with descriptors between them;
+//! * [`ReceivedFile`]: a file that another process sent, mapped;
+//! * [`ForkMark`]: notices that this process is a fork.
 //!
 //! Linux only, like Ray's shared-memory store on anything but a test bench.
 
 mod fd_passing;
+mod fork_mark;
+mod incoming;
 mod mapping;
 mod pages;
+mod received;
 
 pub use fd_passing::{recv_fd, send_fd};
+pub use fork_mark::ForkMark;
+pub use incoming::{send_all, Incoming};
 pub use mapping::{FileMapping, MappingOptions};
 pub use pages::{page_size, round_up};
+pub use received::{ReceivedFile, ReceivedFileOptions};
 
 use std::fmt::Display;
 use std::io;

@@ -240,11 +240,11 @@ fn memory_file(flags: MemfdFlags) -> io::Result<File> {
     Ok(memfd_create("plasma", flags | MemfdFlags::CLOEXEC)?.into())
 }
 
-fn file_page_size(file: &File) -> io::Result<usize> {
+pub(crate) fn file_page_size(file: &File) -> io::Result<usize> {
     Ok(huge_page_size(file)?.unwrap_or_else(page_size))
 }
 
-fn from_mmap(error: mmap_rs::Error) -> io::Error {
+pub(crate) fn from_mmap(error: mmap_rs::Error) -> io::Error {
     match error {
         mmap_rs::Error::Nix(errno) => io::Error::from_raw_os_error(errno as i32),
         mmap_rs::Error::Io(error) => error,

@@ -7,11 +7,13 @@
 //! * [`obj_lifecycle_mgr`]: create, seal, abort, delete and reference counts over all of them;
 //! * [`create_request_queue`] and [`get_request_queue`]: creations and gets that wait;
 //! * [`protocol`]: the messages between a client and a store;
-//! * [`store`]: serves clients over a socket.
+//! * [`store`]: serves clients over a socket;
+//! * [`client`]: is one.
 //!
 //! Nothing here is thread-safe unless it says so: as in Ray, one thread (or one lock) owns a store.
 
 pub mod allocator;
+pub mod client;
 pub mod common;
 pub mod create_request_queue;
 pub mod eviction_policy;

@@ -159,12 +159,17 @@ where
             log::error!("{} doesn't exist, add reference failed.", key.object_id());
             return false;
         };
+        self.add_reference_to(key, object);
+        true
+    }
+
+    /// As [`Self::add_reference`], for an object that has just been found under this key.
+    pub fn add_reference_to(&mut self, key: &KeyOf<T>, object: T::Ref) {
         if self.table.object(object).ref_count() == 0 {
             self.policy.begin_object_access(&mut self.table, key, object);
         }
         self.table.add_to_ref_count(object, 1);
         self.stats.on_object_ref_increased(self.table.object(object));
-        true
     }
 
     /// Takes a reference away; false when there is no such object, or it has none. An object without

@@ -1,5 +1,6 @@
 //! What the store knows of a client.
 
+use std::collections::hash_map::Entry;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -25,6 +26,10 @@ pub(super) struct Client {
     fallback: HashMap<i64, usize, RandomState>,
     /// Bytes of objects that it created and that are not sealed.
     pub(super) unsealed_bytes: u64,
+    /// Bytes of its creations that wait.
+    pub(super) queued_bytes: u64,
+    /// Ids in its gets that wait.
+    pub(super) waiting_ids: usize,
     /// Gets and creations that wait.
     pub(super) in_flight: usize,
     /// Whether it may only read: it gets descriptors that cannot be written through.
@@ -39,6 +44,8 @@ impl Client {
             sent: Vec::new(),
             fallback: HashMap::default(),
             unsealed_bytes: 0,
+            queued_bytes: 0,
+            waiting_ids: 0,
             in_flight: 0,
             read_only: false,
         }
@@ -49,14 +56,17 @@ impl Client {
         self.held.contains_key(id)
     }
 
-    /// Notes that it has a reference to an object from now on.
-    pub(super) fn hold(&mut self, id: ObjectId, allocation: &Allocation) {
+    /// Notes that it has a reference to an object from now on; false when it has one already.
+    pub(super) fn hold(&mut self, id: ObjectId, allocation: &Allocation) -> bool {
+        let Entry::Vacant(entry) = self.held.entry(id) else {
+            return false;
+        };
         let file = allocation.fallback_allocated.then_some(allocation.fd.unique_id);
-        if self.held.insert(id, file).is_none() {
-            if let Some(file) = file {
-                *self.fallback.entry(file).or_default() += 1;
-            }
+        entry.insert(file);
+        if let Some(file) = file {
+            *self.fallback.entry(file).or_default() += 1;
         }
+        true
     }
 
     /// Notes that it has no reference any more. `None` when it had none; else whether it uses nothing in that

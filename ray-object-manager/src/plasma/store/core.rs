@@ -23,28 +23,24 @@ use crate::plasma::create_request_queue::{
 };
 use crate::plasma::get_request_queue::{Found, GetId, GetRequestQueue};
 use crate::plasma::obj_lifecycle_mgr::PlasmaLifecycle;
+use crate::plasma::object_store::ObjectTable;
 use crate::plasma::protocol::{
     capabilities, CreateRequest, Encoder, IdList, PlasmaObject, Request,
 };
 use crate::plasma::stats_collector::ObjectStatsCollector;
 
+/// Ids in all the gets of one client that wait. What it costs to remember so many is some 200 MB.
+const MOST_WAITING_IDS: usize = 1_000_000;
+
 /// What the world has to be told.
 #[derive(Debug)]
 pub(super) enum Event {
+    Created(i64, ObjectSource),
     Added(ObjectInfo),
     Deleted(ObjectId),
-    Created(ObjectInfo, ObjectSource, bool),
+    Allocated(ObjectInfo, ObjectSource, bool),
     Aborted(ObjectId),
     References(ObjectId, i32),
-}
-
-/// Which events are collected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Wanted {
-    /// Seals and deletions.
-    pub(super) events: bool,
-    /// All others.
-    pub(super) whole_lives: bool,
 }
 
 /// A creation that waits.
@@ -55,6 +51,13 @@ pub(super) struct Creation {
     source: ObjectSource,
 }
 
+/// What a creation that was queued has become. It may have gone again before its creator asks.
+#[derive(Debug, Clone, Copy)]
+struct Created {
+    id: ObjectId,
+    object: PlasmaObject,
+}
+
 /// A get that waits.
 #[derive(Debug)]
 struct Get {
@@ -63,12 +66,14 @@ struct Get {
 }
 
 /// What remains to be done for a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Flow {
     /// Nothing.
     Done,
     /// The creation queue is to be served, and then the client told how its creation stands.
     Create(ObjectId, RequestId),
+    /// The client is to be sent this as text.
+    Admin(super::admin::Answer),
     /// The client said goodbye.
     Goodbye,
 }
@@ -124,7 +129,7 @@ pub struct StoreSnapshot {
 pub(super) struct Core<A: Allocator> {
     pub(super) lifecycle: PlasmaLifecycle<A>,
     pub(super) clients: HashMap<ClientId, Client, RandomState>,
-    creates: CreateRequestQueue<ClientId, Creation, PlasmaObject>,
+    creates: CreateRequestQueue<ClientId, Creation, Created>,
     gets: GetRequestQueue<ClientId, Get>,
     pub(super) timers: Timers,
     pub(super) events: VecDeque<Event>,
@@ -137,7 +142,9 @@ pub(super) struct Core<A: Allocator> {
     resting: bool,
     delay_on_full: Duration,
     limits: ClientLimits,
-    wanted: Wanted,
+    wants_events: bool,
+    /// Whether the events that only some hooks want are wanted.
+    whole_lives: bool,
     encoder: Encoder,
     scratch: Vec<(ObjectId, PlasmaObject)>,
 }
@@ -147,21 +154,25 @@ struct Creator<'a, A: Allocator> {
     lifecycle: &'a mut PlasmaLifecycle<A>,
     clients: &'a mut HashMap<ClientId, Client, RandomState>,
     disk_is_full: bool,
-    /// Whether to note in `created` what was.
+    /// Files of its own kind that a client may use.
+    descriptors: usize,
+    /// Whether to note in `allocated` what was.
     noting: bool,
-    created: Option<Event>,
+    allocated: Option<Event>,
 }
 
-impl<A: Allocator> CreateHandler<Creation, PlasmaObject> for Creator<'_, A> {
-    fn create(&mut self, creation: &Creation, fallback: bool) -> Result<PlasmaObject, PlasmaError> {
+impl<A: Allocator> CreateHandler<Creation, Created> for Creator<'_, A> {
+    fn create(&mut self, creation: &Creation, fallback: bool) -> Result<Created, PlasmaError> {
         let Some(client) = self.clients.get_mut(&creation.client) else {
             return Err(PlasmaError::UnexpectedError);
         };
-        let result = create(self.lifecycle, client, &creation.info, creation.source, fallback);
+        let fallback = fallback && client.descriptors() < self.descriptors;
+        let info = &creation.info;
+        let object = create(self.lifecycle, client, info, creation.source, fallback)?;
         if self.noting {
-            self.created = created_event(&creation.info, creation.source, result);
+            self.allocated = Some(allocated(info, creation.source, &object));
         }
-        result
+        Ok(Created { id: info.object_id, object })
     }
 
     fn disk_is_full(&mut self) -> bool {
@@ -187,14 +198,29 @@ fn create<A: Allocator>(
     Ok(PlasmaObject::of(object))
 }
 
-/// What is to be told of the end of a creation.
-fn created_event(
-    info: &ObjectInfo,
-    source: ObjectSource,
-    result: Result<PlasmaObject, PlasmaError>,
-) -> Option<Event> {
-    let object = result.ok()?;
-    Some(Event::Created(info.clone(), source, object.fallback_allocated))
+/// Finds a sealed object for a client, which has a reference to it from then on. It may use so many files of their own.
+fn find<A: Allocator>(
+    lifecycle: &mut PlasmaLifecycle<A>,
+    client: &mut Client,
+    id: &ObjectId,
+    descriptors: usize,
+) -> Result<Option<PlasmaObject>, Mistake> {
+    let Some(found) = lifecycle.get_object(id) else {
+        return Ok(None);
+    };
+    let object = lifecycle.table().object(found);
+    if !object.sealed() {
+        return Ok(None);
+    }
+    let in_file = object.allocation().fallback_allocated;
+    if in_file && client.descriptors() >= descriptors && !client.holds(id) {
+        return Err(Mistake::TooManyDescriptors(descriptors));
+    }
+    let described = PlasmaObject::of(object);
+    if client.hold(*id, object.allocation()) {
+        lifecycle.add_reference_to(id, found);
+    }
+    Ok(Some(described))
 }
 
 fn bytes<I: ObjectDescription>(object: &LocalObject<I>) -> u64 {
@@ -212,10 +238,19 @@ pub(super) enum Mistake {
     ReleaseUnsealed(ObjectId),
     #[error("more than {0} gets and creations at once")]
     TooManyRequests(usize),
+    #[error("gets for more than {0} objects at once")]
+    TooManyWaitingIds(usize),
+    #[error("objects in more than {0} files of their own")]
+    TooManyDescriptors(usize),
 }
 
 impl<A: Allocator> Core<A> {
-    pub(super) fn new(allocator: A, config: &StoreConfig, wanted: Wanted) -> io::Result<Self> {
+    pub(super) fn new(
+        allocator: A,
+        config: &StoreConfig,
+        wants_events: bool,
+        whole_lives: bool,
+    ) -> io::Result<Self> {
         Ok(Self {
             lifecycle: PlasmaLifecycle::over_allocator(allocator),
             clients: HashMap::default(),
@@ -229,7 +264,8 @@ impl<A: Allocator> Core<A> {
             resting: false,
             delay_on_full: config.delay_on_full,
             limits: config.limits,
-            wanted,
+            wants_events,
+            whole_lives,
             encoder: Encoder::default(),
             scratch: Vec::new(),
         })
@@ -269,9 +305,7 @@ impl<A: Allocator> Core<A> {
                 connection.write(|out| self.encoder.get_debug_string_reply(out, &text));
             }
             Request::Admin { query } => {
-                let connection = Arc::clone(&client.connection);
-                let json = super::admin::answer(self, query);
-                connection.write(|out| self.encoder.admin_reply(out, &json));
+                return Ok(Flow::Admin(super::admin::collect(self, query)));
             }
             Request::Disconnect => return Ok(Flow::Goodbye),
         }
@@ -289,12 +323,17 @@ impl<A: Allocator> Core<A> {
         let allowed = size.filter(|size| {
             request.device_num == 0
                 && !client.read_only
-                && client.unsealed_bytes.saturating_add(*size) <= limits.unsealed_bytes
+                && client.unsealed_bytes.saturating_add(client.queued_bytes).saturating_add(*size)
+                    <= limits.unsealed_bytes
                 && client.descriptors() < limits.descriptors
         });
         let quick =
             request.try_immediately || (self.creates.num_pending_requests() == 0 && !self.driving);
         let result = match allowed {
+            // What Ray's store says once it has had the request in its queue for the whole grace period.
+            None if request.device_num != 0 && !request.try_immediately => {
+                Err(PlasmaError::OutOfDisk)
+            }
             None => Err(PlasmaError::OutOfMemory),
             Some(_) if quick => {
                 create(&mut self.lifecycle, client, &info, request.source, request.try_immediately)
@@ -310,8 +349,8 @@ impl<A: Allocator> Core<A> {
             self.creates.skip();
         }
         self.collect_deleted();
-        if self.wanted.whole_lives {
-            self.events.extend(created_event(&info, request.source, result));
+        if let (true, Ok(object)) = (self.whole_lives, &result) {
+            self.events.push_back(allocated(&info, request.source, object));
         }
         self.write_created(id, info.object_id, result);
         Ok(Flow::Done)
@@ -325,6 +364,9 @@ impl<A: Allocator> Core<A> {
         size: u64,
     ) -> Result<Flow, Mistake> {
         self.wait(id)?;
+        if let Some(client) = self.clients.get_mut(&id) {
+            client.queued_bytes = client.queued_bytes.saturating_add(size);
+        }
         let object_id = info.object_id;
         let request = self.creates.add(id, Creation { client: id, info, source }, size);
         Ok(Flow::Create(object_id, request))
@@ -355,6 +397,7 @@ impl<A: Allocator> Core<A> {
                 if known {
                     self.waited(id);
                 }
+                let result = result.and_then(|created| self.still_there(id, created));
                 self.write_created(id, object_id, result);
             }
             None => {
@@ -366,6 +409,13 @@ impl<A: Allocator> Core<A> {
                 }
             }
         }
+    }
+
+    /// The object of a creation, unless its creator has let go of it since: then its file may be another's by now.
+    fn still_there(&self, id: ClientId, created: Created) -> Result<PlasmaObject, PlasmaError> {
+        let held = self.clients.get(&id).is_some_and(|client| client.holds(&created.id));
+        let now = self.lifecycle.get(&created.id).filter(|_| held).map(PlasmaObject::of);
+        now.filter(|now| *now == created.object).ok_or(PlasmaError::UnexpectedError)
     }
 
     fn write_created(
@@ -381,6 +431,10 @@ impl<A: Allocator> Core<A> {
         client.connection.write(|out| encoder.create_reply(out, &object_id, result));
         if let Ok(object) = result {
             send_fd(client, object.store_fd);
+            if let (true, Some(object)) = (self.wants_events, self.lifecycle.get(&object_id)) {
+                let size = object.info().object_size();
+                self.events.push_back(Event::Created(size, object.source()));
+            }
         }
     }
 
@@ -396,17 +450,22 @@ impl<A: Allocator> Core<A> {
         &mut self,
         disk_is_full: bool,
     ) -> (Step, Option<(ObjectInfo, ObjectSource)>) {
+        let head = self.head();
         let mut creator = Creator {
             lifecycle: &mut self.lifecycle,
             clients: &mut self.clients,
             disk_is_full,
-            noting: self.wanted.whole_lives,
-            created: None,
+            descriptors: self.limits.descriptors,
+            noting: self.whole_lives,
+            allocated: None,
         };
         let step = self.creates.step(&mut creator);
-        let created = creator.created;
+        let allocated = creator.allocated;
         self.collect_deleted();
-        self.events.extend(created);
+        self.events.extend(allocated);
+        if matches!(step, Step::Finished(_) | Step::OutOfDisk(_)) {
+            self.left_queue(head);
+        }
         match step {
             Step::Full(_) => {
                 let head = self.creates.waiting().next().map(|head| &head.request);
@@ -418,18 +477,37 @@ impl<A: Allocator> Core<A> {
 
     /// Goes on after the world was asked to spill.
     pub(super) fn drive_full(&mut self, id: RequestId, spilling: bool, now: i64) -> AfterFull {
+        let head = self.head();
         let mut creator = Creator {
             lifecycle: &mut self.lifecycle,
             clients: &mut self.clients,
             disk_is_full: false,
-            noting: self.wanted.whole_lives,
-            created: None,
+            descriptors: self.limits.descriptors,
+            noting: self.whole_lives,
+            allocated: None,
         };
         let after = self.creates.head_is_full(id, spilling, now, &mut creator);
-        let created = creator.created;
+        let allocated = creator.allocated;
         self.collect_deleted();
-        self.events.extend(created);
+        self.events.extend(allocated);
+        if matches!(after, AfterFull::Finished(..)) {
+            self.left_queue(head);
+        }
         after
+    }
+
+    /// Whose creation is the first in the queue, and its size.
+    fn head(&self) -> Option<(ClientId, u64)> {
+        self.creates.waiting().next().map(|head| (head.client, head.object_size))
+    }
+
+    /// A creation waits no longer: if it succeeded its bytes are among those not sealed now.
+    fn left_queue(&mut self, head: Option<(ClientId, u64)>) {
+        if let Some((client, size)) = head {
+            if let Some(client) = self.clients.get_mut(&client) {
+                client.queued_bytes = client.queued_bytes.saturating_sub(size);
+            }
+        }
     }
 
     /// Ends serving the creation queue, and tries again later if something is left in it.
@@ -466,7 +544,7 @@ impl<A: Allocator> Core<A> {
             return PlasmaError::ObjectNonexistent;
         };
         let size = bytes(object);
-        if self.wanted.events {
+        if self.wants_events {
             self.events.push_back(Event::Added(object.info().clone()));
         }
         if let Some(creator) = self.creator_of(id, &object_id) {
@@ -510,30 +588,12 @@ impl<A: Allocator> Core<A> {
 
     /// Gives a client a reference to a sealed object, unless it has one.
     fn reference(&mut self, id: ClientId, object_id: &ObjectId) {
-        let Some(client) = self.clients.get_mut(&id) else {
-            return;
-        };
-        if !client.holds(object_id) && self.lifecycle.add_reference(object_id) {
-            if let Some(object) = self.lifecycle.get(object_id) {
-                client.hold(*object_id, object.allocation());
+        if let Some(client) = self.clients.get_mut(&id) {
+            // To a client that has too many descriptors it is not there.
+            let _ = find(&mut self.lifecycle, client, object_id, self.limits.descriptors);
+            if self.whole_lives {
+                note_references(&mut self.events, &self.lifecycle, object_id);
             }
-            self.note_references(object_id);
-        }
-    }
-
-    /// Notes how many clients use an object now.
-    fn note_references(&mut self, id: &ObjectId) {
-        if self.wanted.whole_lives {
-            if let Some(object) = self.lifecycle.get(id) {
-                self.events.push_back(Event::References(*id, object.ref_count()));
-            }
-        }
-    }
-
-    /// Notes that an object has gone before it was sealed.
-    fn note_abort(&mut self, id: &ObjectId) {
-        if self.wanted.whole_lives {
-            self.events.push_back(Event::Aborted(*id));
         }
     }
 
@@ -551,13 +611,15 @@ impl<A: Allocator> Core<A> {
         let mut missing = Vec::new();
         let mut objects = std::mem::take(&mut self.scratch);
         objects.clear();
+        let Some(client) = self.clients.get_mut(&id) else {
+            return Ok(());
+        };
         for object_id in ids.iter() {
-            let object = self.lifecycle.get(&object_id).filter(|object| object.sealed());
-            let found = object.map(PlasmaObject::of);
-            if found.is_some() {
-                self.reference(id, &object_id);
-            } else {
+            let found = find(&mut self.lifecycle, client, &object_id, self.limits.descriptors)?;
+            if found.is_none() {
                 missing.push(object_id);
+            } else if self.whole_lives {
+                note_references(&mut self.events, &self.lifecycle, &object_id);
             }
             objects.push((object_id, found.unwrap_or(PlasmaObject::MISSING)));
         }
@@ -571,6 +633,12 @@ impl<A: Allocator> Core<A> {
             return Ok(());
         }
         self.wait(id)?;
+        if let Some(client) = self.clients.get_mut(&id) {
+            client.waiting_ids += ids.len();
+            if client.waiting_ids > MOST_WAITING_IDS {
+                return Err(Mistake::TooManyWaitingIds(MOST_WAITING_IDS));
+            }
+        }
         missing.sort_unstable();
         missing.dedup();
         // A negative timeout never ends; so does one that is further away than clocks go.
@@ -591,9 +659,11 @@ impl<A: Allocator> Core<A> {
             self.timers.cancel(deadline, Due::Get(get_id));
         }
         self.waited(id);
-        let Some(client) = self.clients.get(&id) else {
+        let Some(client) = self.clients.get_mut(&id) else {
             return;
         };
+        client.waiting_ids = client.waiting_ids.saturating_sub(get.object_ids.len());
+        let client = &*client;
         let lifecycle = &self.lifecycle;
         let held = |id: &ObjectId| client.holds(id).then(|| lifecycle.get(id)).flatten();
         let objects: Vec<_> = get
@@ -651,7 +721,7 @@ impl<A: Allocator> Core<A> {
                 return Err(Mistake::ReleaseUnsealed(object_id));
             }
             should_unmap = client.let_go(&object_id).unwrap_or(false);
-            let noting = self.wanted.whole_lives;
+            let noting = self.whole_lives;
             self.events.extend(remove_reference(&mut self.lifecycle, &object_id, noting));
         }
         if may_unmap {
@@ -677,6 +747,13 @@ impl<A: Allocator> Core<A> {
         client.connection.write(|out| encoder.abort_reply(out, &object_id));
         self.note_abort(&object_id);
         Ok(())
+    }
+
+    /// Notes that an object has gone before it was sealed.
+    fn note_abort(&mut self, id: &ObjectId) {
+        if self.whole_lives {
+            self.events.push_back(Event::Aborted(*id));
+        }
     }
 
     fn delete(&mut self, id: ClientId, ids: IdList<'_>) {
@@ -714,7 +791,7 @@ impl<A: Allocator> Core<A> {
         for object_id in held {
             if self.lifecycle.is_object_sealed(&object_id) {
                 client.let_go(&object_id);
-                let noting = self.wanted.whole_lives;
+                let noting = self.whole_lives;
                 self.events.extend(remove_reference(&mut self.lifecycle, &object_id, noting));
             } else {
                 abort(&mut self.lifecycle, &mut client, &object_id);
@@ -728,7 +805,7 @@ impl<A: Allocator> Core<A> {
     fn collect_deleted(&mut self) {
         while let Some(id) = self.lifecycle.next_deleted() {
             self.counters.objects_gone += 1;
-            if self.wanted.events {
+            if self.wants_events {
                 self.events.push_back(Event::Deleted(id));
             }
         }
@@ -792,6 +869,21 @@ fn abort<A: Allocator>(lifecycle: &mut PlasmaLifecycle<A>, client: &mut Client, 
     }
 }
 
+/// What is to be told of an object that has its memory now.
+fn allocated(info: &ObjectInfo, source: ObjectSource, object: &PlasmaObject) -> Event {
+    Event::Allocated(info.clone(), source, object.fallback_allocated)
+}
+
+/// Notes how many clients use an object now.
+fn note_references<A: Allocator>(
+    events: &mut VecDeque<Event>,
+    lifecycle: &PlasmaLifecycle<A>,
+    id: &ObjectId,
+) {
+    let count = lifecycle.get(id).map(LocalObject::ref_count);
+    events.extend(count.map(|count| Event::References(*id, count)));
+}
+
 /// A client does not use an object any more. Returns, if `noting`, what is to be told of it.
 fn remove_reference<A: Allocator>(
     lifecycle: &mut PlasmaLifecycle<A>,
@@ -799,9 +891,9 @@ fn remove_reference<A: Allocator>(
     noting: bool,
 ) -> Option<Event> {
     // The count is taken before, as the object may go with its last reference.
-    let references = if noting { lifecycle.get(id).map(LocalObject::ref_count) } else { None };
+    let count = if noting { lifecycle.get(id).map(LocalObject::ref_count) } else { None };
     let removed = lifecycle.remove_reference(id);
-    references.filter(|_| removed).map(|references| Event::References(*id, references - 1))
+    count.filter(|_| removed).map(|count| Event::References(*id, count - 1))
 }
 
 /// Sends a client the descriptor of a file, unless it has it.

@@ -10,6 +10,9 @@ use crate::plasma::common::{ObjectInfo, ObjectSource};
 /// they may ask the store. For one object the calls come in the order of what happened to it. An object's seal
 /// is told before anybody gets an answer that shows it.
 pub trait StoreHooks: Send + Sync + 'static {
+    /// An object has been created, of so many bytes.
+    fn object_created(&self, _size: i64, _source: ObjectSource) {}
+
     /// An object has been sealed.
     fn object_added(&self, info: &ObjectInfo);
 
@@ -30,13 +33,14 @@ pub trait StoreHooks: Send + Sync + 'static {
     /// Whether the disk of the fallback files is too full to be used.
     fn disk_is_full(&self) -> bool;
 
-    /// Whether [`Self::object_added`] and [`Self::object_deleted`] do anything. Asked once.
+    /// Whether the calls about objects do anything. Asked once.
     fn wants_events(&self) -> bool {
         true
     }
 
-    /// An object has been created, and its creator uses it. Told before the creator gets the answer.
-    fn object_created(&self, _info: &ObjectInfo, _source: ObjectSource, _fallback: bool) {}
+    /// An object has its memory, in a file of its own or not, and its creator uses it. Told as soon as it is so: before
+    /// [`Self::object_created`], and before the creator gets the answer.
+    fn object_allocated(&self, _info: &ObjectInfo, _source: ObjectSource, _in_own_file: bool) {}
 
     /// An object has gone before it was sealed.
     fn object_aborted(&self, _id: &ObjectId) {}
@@ -44,7 +48,7 @@ pub trait StoreHooks: Send + Sync + 'static {
     /// So many clients use a sealed object now.
     fn references_changed(&self, _id: &ObjectId, _references: i32) {}
 
-    /// Whether [`Self::object_created`], [`Self::object_aborted`] and [`Self::references_changed`] do anything, too;
+    /// Whether [`Self::object_allocated`], [`Self::object_aborted`] and [`Self::references_changed`] do anything, too;
     /// they take their turn with the other events. Asked once.
     fn wants_whole_lives(&self) -> bool {
         false

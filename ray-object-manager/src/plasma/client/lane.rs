@@ -1,0 +1,220 @@
+//! One connection: a request goes out, its reply comes in.
+
+use std::io;
+use std::ops::Range;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+
+use ray_common::ObjectId;
+use ray_sys::{send_all, Incoming};
+
+use super::error::Cause;
+use crate::plasma::allocator::MemFd;
+use crate::plasma::protocol::{
+    CreateReply, Encoder, Header, MessageType, PlasmaObject, Reply, HEADER_LENGTH, MAX_BODY_LENGTH,
+};
+
+/// Room for the reply to a get of a hundred objects.
+const BUFFER: usize = 16 << 10;
+
+/// A connection. An error other than one that the store sent leaves it useless.
+#[derive(Debug)]
+pub(super) struct Lane {
+    stream: Arc<UnixStream>,
+    incoming: Incoming,
+    encoder: Encoder,
+    out: Vec<u8>,
+}
+
+/// What a get brought.
+pub(super) struct Got {
+    /// In the order in which they were asked for.
+    pub(super) objects: Vec<PlasmaObject>,
+    /// Where they lie, and `mmap_size` of it. Those that are new on this connection follow as descriptors, in order.
+    pub(super) files: Vec<(MemFd, i64)>,
+}
+
+fn unexpected(reply: &Reply<'_>) -> Cause {
+    Cause::protocol(format!("this does not answer what was asked: {reply:?}"))
+}
+
+fn same(asked: &ObjectId, answered: &ObjectId) -> Result<(), Cause> {
+    if asked == answered {
+        return Ok(());
+    }
+    Err(Cause::protocol(format!("asked for {asked}, got an answer for {answered}")))
+}
+
+impl Lane {
+    pub(super) fn new(stream: UnixStream) -> Self {
+        Self {
+            stream: Arc::new(stream),
+            incoming: Incoming::with_capacity(BUFFER),
+            encoder: Encoder::default(),
+            out: Vec::new(),
+        }
+    }
+
+    /// The socket, so that another thread can shut it down.
+    pub(super) fn stream(&self) -> &Arc<UnixStream> {
+        &self.stream
+    }
+
+    /// Writes one or more requests with one call.
+    pub(super) fn send(
+        &mut self,
+        write: impl FnOnce(&mut Encoder, &mut Vec<u8>),
+    ) -> Result<(), Cause> {
+        if !self.incoming.is_empty() {
+            return Err(Cause::protocol("more came than was asked for"));
+        }
+        self.out.clear();
+        write(&mut self.encoder, &mut self.out);
+        send_all(&*self.stream, &self.out).map_err(|error| Cause::connection(&error))
+    }
+
+    /// Waits until so many bytes are there.
+    fn await_bytes(&mut self, count: usize) -> Result<(), Cause> {
+        while self.incoming.bytes().len() < count {
+            let wanted = count - self.incoming.bytes().len();
+            match self.incoming.receive(&*self.stream, wanted) {
+                Ok(0) => {
+                    let why = "the store closed the connection".to_owned();
+                    return Err(Cause::Disconnected { why });
+                }
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                    return Err(Cause::protocol(error.to_string()));
+                }
+                Err(error) => return Err(Cause::connection(&error)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for a message. Returns its type and where in the buffer its body lies.
+    fn await_message(&mut self) -> Result<(MessageType, Range<usize>), Cause> {
+        self.await_bytes(HEADER_LENGTH)?;
+        let header = self.incoming.bytes().first_chunk().ok_or_else(|| Cause::protocol("short"))?;
+        let header = Header::decode(header, MAX_BODY_LENGTH)?;
+        let end = HEADER_LENGTH + header.length;
+        self.await_bytes(end)?;
+        Ok((header.kind, HEADER_LENGTH..end))
+    }
+
+    /// Waits for the next reply, and reads of it what is wanted.
+    pub(super) fn receive<R>(
+        &mut self,
+        read: impl FnOnce(Reply<'_>) -> Result<R, Cause>,
+    ) -> Result<R, Cause> {
+        let (kind, body) = self.await_message()?;
+        let end = body.end;
+        let result = read(Reply::decode(kind, &self.incoming.bytes()[body])?);
+        self.incoming.consume(end);
+        result
+    }
+
+    /// Waits for the byte that brings a descriptor.
+    pub(super) fn receive_fd(&mut self) -> Result<OwnedFd, Cause> {
+        self.await_bytes(1)?;
+        self.incoming.consume(1);
+        self.incoming.take_fd().ok_or_else(|| Cause::protocol("a byte came without a descriptor"))
+    }
+
+    /// The capacity of the store in bytes.
+    pub(super) fn connect(&mut self) -> Result<i64, Cause> {
+        self.send(|encoder, out| encoder.connect_request(out, 0))?;
+        self.receive(|reply| match reply {
+            Reply::Connect { memory_capacity, .. } => Ok(memory_capacity),
+            other => Err(unexpected(&other)),
+        })
+    }
+
+    /// The answer to a creation, or to asking for it again.
+    pub(super) fn receive_create(&mut self, id: &ObjectId) -> Result<CreateReply, Cause> {
+        self.receive(|reply| match reply {
+            Reply::Create(reply) => same(id, &reply.object_id).map(|()| reply),
+            other => Err(unexpected(&other)),
+        })
+    }
+
+    pub(super) fn receive_seal(&mut self, id: &ObjectId) -> Result<(), Cause> {
+        self.receive(|reply| match reply {
+            Reply::Seal { object_id, error } => {
+                same(id, &object_id)?;
+                check(error)
+            }
+            other => Err(unexpected(&other)),
+        })
+    }
+
+    pub(super) fn abort(&mut self, id: &ObjectId) -> Result<(), Cause> {
+        self.send(|encoder, out| encoder.abort_request(out, id))?;
+        self.receive(|reply| match reply {
+            Reply::Abort { object_id } => same(id, &object_id),
+            other => Err(unexpected(&other)),
+        })
+    }
+
+    pub(super) fn contains(&mut self, id: &ObjectId) -> Result<bool, Cause> {
+        self.send(|encoder, out| encoder.contains_request(out, id))?;
+        self.receive(|reply| match reply {
+            Reply::Contains { object_id, has_object } => same(id, &object_id).map(|()| has_object),
+            other => Err(unexpected(&other)),
+        })
+    }
+
+    pub(super) fn get(&mut self, ids: &[ObjectId], timeout_ms: i64) -> Result<Got, Cause> {
+        self.send(|encoder, out| encoder.get_request(out, ids, timeout_ms))?;
+        self.receive(|reply| match reply {
+            Reply::Get(reply) if reply.object_ids.iter().eq(ids.iter().copied()) => {
+                Ok(Got { objects: reply.objects, files: reply.files })
+            }
+            other => Err(unexpected(&other)),
+        })
+    }
+
+    /// Whether the file is to be unmapped.
+    pub(super) fn receive_release(&mut self, id: &ObjectId) -> Result<bool, Cause> {
+        self.receive(|reply| match reply {
+            Reply::Release { object_id, should_unmap, error } => {
+                same(id, &object_id)?;
+                check(error).map(|()| should_unmap)
+            }
+            other => Err(unexpected(&other)),
+        })
+    }
+
+    /// How the deletion of each object ended.
+    pub(super) fn receive_delete(
+        &mut self,
+        ids: &[ObjectId],
+    ) -> Result<Vec<crate::plasma::common::PlasmaError>, Cause> {
+        self.receive(|reply| match reply {
+            Reply::Delete { object_ids, errors }
+                if errors.len() == ids.len() && object_ids.iter().eq(ids.iter().copied()) =>
+            {
+                Ok(errors)
+            }
+            other => Err(unexpected(&other)),
+        })
+    }
+
+    pub(super) fn debug_string(&mut self) -> Result<String, Cause> {
+        self.send(Encoder::get_debug_string_request)?;
+        self.receive(|reply| match reply {
+            Reply::GetDebugString { debug_string } => {
+                Ok(String::from_utf8_lossy(debug_string).into_owned())
+            }
+            other => Err(unexpected(&other)),
+        })
+    }
+}
+
+fn check(error: crate::plasma::common::PlasmaError) -> Result<(), Cause> {
+    match error {
+        crate::plasma::common::PlasmaError::Ok => Ok(()),
+        error => Err(error.into()),
+    }
+}

@@ -1,0 +1,103 @@
+//! Objects are let go: release and delete.
+
+use ray_common::ObjectId;
+
+use super::{Primary, Session};
+use crate::plasma::client::error::Cause;
+use crate::plasma::client::options::Deletion;
+use crate::plasma::client::table::{InUse, Taken};
+use crate::plasma::common::PlasmaError;
+
+impl Session {
+    /// Gives a reference back. When the session has ended, that only counts.
+    pub(in crate::plasma::client) fn release(&self, id: &ObjectId) -> Result<(), Cause> {
+        self.check_not_forked()?;
+        match self.table().take(id) {
+            Taken::OthersLeft => return Ok(()),
+            Taken::Unknown => return Err(Cause::NotFound),
+            Taken::Last(_) => {}
+        }
+        let released = self.with_primary(|primary| self.release_last(primary, id));
+        match released {
+            Err(Cause::Disconnected { .. }) => {
+                let mut table = self.table();
+                if let Taken::Last(_) = table.take(id) {
+                    table.remove(id);
+                }
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    fn release_last(&self, primary: &mut Primary, id: &ObjectId) -> Result<(), Cause> {
+        let InUse { sealed, fallback_allocated, .. } = match self.table().take(id) {
+            Taken::OthersLeft => return Ok(()),
+            Taken::Unknown => return Err(Cause::NotFound),
+            Taken::Last(in_use) => in_use,
+        };
+        if !sealed {
+            return Err(Cause::NotSealed);
+        }
+        primary.lane.send(|encoder, out| encoder.release_request(out, id, fallback_allocated))?;
+        self.after_last_release(primary, id)
+    }
+
+    /// Once the store has been sent the last release: waits for the answer if there is one, forgets the object,
+    /// and deletes it if it had been in the way of that.
+    pub(super) fn after_last_release(
+        &self,
+        primary: &mut Primary,
+        id: &ObjectId,
+    ) -> Result<(), Cause> {
+        let (object, delete) = self.table().remove(id);
+        if let Some(object) = object.filter(|object| object.is_fallback_allocated()) {
+            if primary.lane.receive_release(id)? {
+                primary.files.forget(object.description().store_fd);
+            }
+        }
+        if delete {
+            let ids = [*id];
+            primary.lane.send(|encoder, out| encoder.delete_request(out, &ids))?;
+            primary.lane.receive_delete(&ids)?;
+        }
+        Ok(())
+    }
+
+    /// Deletes objects, and says of each what became of it.
+    pub(in crate::plasma::client) fn delete(
+        &self,
+        ids: &[ObjectId],
+    ) -> Result<Vec<Deletion>, Cause> {
+        self.with_primary(|primary| {
+            let mut deletions = vec![Deletion::WhenReleased; ids.len()];
+            let mut asked = Vec::new();
+            {
+                let mut table = self.table();
+                asked.extend(ids.iter().filter(|id| !table.delete_later(id)));
+            }
+            if asked.is_empty() {
+                return Ok(deletions);
+            }
+            primary.lane.send(|encoder, out| encoder.delete_request(out, &asked))?;
+            let errors = primary.lane.receive_delete(&asked)?;
+            let mut answers = asked.iter().zip(errors).peekable();
+            for (id, deletion) in ids.iter().zip(&mut deletions) {
+                if let Some((_, error)) = answers.next_if(|(asked, _)| *asked == id) {
+                    *deletion = outcome(error)?;
+                }
+            }
+            Ok(deletions)
+        })
+    }
+}
+
+fn outcome(error: PlasmaError) -> Result<Deletion, Cause> {
+    Ok(match error {
+        PlasmaError::Ok => Deletion::Done,
+        PlasmaError::ObjectNonexistent => Deletion::NotFound,
+        PlasmaError::ObjectNotSealed => Deletion::NotSealed,
+        PlasmaError::ObjectInUse => Deletion::InUse,
+        other => return Err(other.into()),
+    })
+}

@@ -1,0 +1,134 @@
+//! Connections on which gets wait, one get each.
+//!
+//! Ray's store ends when a connection with two waiting gets closes, and while a get waits its reply stands in the way of
+//! others. So each waits on a connection of its own, which only tells that the objects are there: who waited gets
+//! them again on the client's first connection, which keeps the references, and gives these back. Therefore such a
+//! connection can be closed at any time, and nothing else is lost.
+
+use std::collections::HashSet;
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+
+use parking_lot::{Mutex, MutexGuard};
+use ray_common::ObjectId;
+
+use super::error::Cause;
+use super::lane::Lane;
+use crate::plasma::allocator::MemFd;
+
+/// A connection and the files whose descriptors have come over it.
+#[derive(Debug)]
+struct WaitingLane {
+    lane: Lane,
+    known: HashSet<MemFd>,
+}
+
+#[derive(Debug, Default)]
+struct Pool {
+    idle: Vec<WaitingLane>,
+    busy: Vec<Arc<UnixStream>>,
+    closed: bool,
+}
+
+/// All of these connections of a client.
+#[derive(Debug)]
+pub(super) struct Waiters {
+    pool: Mutex<Pool>,
+    most_idle: usize,
+}
+
+impl Waiters {
+    pub(super) fn new(most_idle: usize) -> Self {
+        Self { pool: Mutex::default(), most_idle }
+    }
+
+    fn pool(&self) -> MutexGuard<'_, Pool> {
+        self.pool.lock()
+    }
+
+    /// A connection for one get. `None` when they have been closed.
+    pub(super) fn take(
+        &self,
+        open: impl FnOnce() -> Result<Lane, Cause>,
+    ) -> Result<Option<Waiter<'_>>, Cause> {
+        let idle = self.pool().idle.pop();
+        let lane = match idle {
+            Some(lane) => lane,
+            None => WaitingLane { lane: open()?, known: HashSet::new() },
+        };
+        let mut pool = self.pool();
+        if pool.closed {
+            return Ok(None);
+        }
+        pool.busy.push(Arc::clone(lane.lane.stream()));
+        Ok(Some(Waiter { waiters: self, lane: Some(lane), clean: false, held: Vec::new() }))
+    }
+
+    /// Wakes all who wait, with an error, and lets nobody wait again.
+    pub(super) fn close(&self) {
+        let mut pool = self.pool();
+        pool.closed = true;
+        pool.idle.clear();
+        for stream in &pool.busy {
+            // Fails when it is shut down already.
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+/// A connection on which one get waits. Closes it when dropped, unless all it held was released.
+#[derive(Debug)]
+pub(super) struct Waiter<'a> {
+    waiters: &'a Waiters,
+    lane: Option<WaitingLane>,
+    clean: bool,
+    /// What the store keeps for this connection; with whether that lies in a file of its own.
+    held: Vec<(ObjectId, MemFd, bool)>,
+}
+
+impl Waiter<'_> {
+    /// Waits for objects, which must differ. Afterwards the store keeps those that are there.
+    pub(super) fn wait(&mut self, ids: &[ObjectId], timeout_ms: i64) -> Result<(), Cause> {
+        let Some(WaitingLane { lane, known }) = &mut self.lane else { return Ok(()) };
+        let got = lane.get(ids, timeout_ms)?;
+        for (fd, _) in got.files {
+            if known.insert(fd) {
+                drop(lane.receive_fd()?);
+            }
+        }
+        let present = ids.iter().zip(got.objects).filter(|(_, object)| object.is_present());
+        self.held
+            .extend(present.map(|(id, object)| (*id, object.store_fd, object.fallback_allocated)));
+        Ok(())
+    }
+
+    /// Gives everything back, so that the connection can be used again.
+    pub(super) fn release(mut self) -> Result<(), Cause> {
+        let Some(WaitingLane { lane, known }) = &mut self.lane else { return Ok(()) };
+        let held = std::mem::take(&mut self.held);
+        lane.send(|encoder, out| {
+            for (id, _, fallback) in &held {
+                encoder.release_request(out, id, *fallback);
+            }
+        })?;
+        for (id, fd, _) in held.iter().filter(|(.., fallback)| *fallback) {
+            if lane.receive_release(id)? {
+                known.remove(fd);
+            }
+        }
+        self.clean = true;
+        Ok(())
+    }
+}
+
+impl Drop for Waiter<'_> {
+    fn drop(&mut self) {
+        let Some(lane) = self.lane.take() else { return };
+        let mut pool = self.waiters.pool();
+        pool.busy.retain(|stream| !Arc::ptr_eq(stream, lane.lane.stream()));
+        if self.clean && !pool.closed && pool.idle.len() < self.waiters.most_idle {
+            pool.idle.push(lane);
+        }
+    }
+}

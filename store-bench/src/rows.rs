@@ -1,0 +1,214 @@
+//! What is measured.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use ray_common::ObjectId;
+use ray_object_manager::plasma::client::{PlasmaClient, Timeout};
+
+use crate::Result;
+
+/// An operation. A request that has no answer counts until the store has dealt with it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Operation {
+    /// Whether a sealed object is there; it is not in use by the client.
+    Contains,
+    /// A get of a sealed object, and giving it back.
+    GetRelease,
+    /// A get of a sealed object alone. Giving it back is not counted.
+    Get,
+    /// Giving an object back, and a question after it, so that it has been dealt with.
+    Release,
+    /// Making an object of 1 KB without writing it, sealing it and giving it back.
+    CreateSealRelease,
+    /// Deleting one object.
+    Delete,
+    /// A get of a hundred sealed objects at once. Giving them back is not counted.
+    Get100,
+    /// Making, filling, sealing and giving back an object of so many bytes, in memory that was used before.
+    PutWarm(usize),
+    /// As [`Self::PutWarm`], in memory that was never used.
+    PutCold(usize),
+}
+
+/// An operation, and how many clients do it at once.
+pub(crate) struct Row {
+    operation: Operation,
+    pub(crate) clients: usize,
+}
+
+const KB: usize = 1000;
+const MB: usize = 1_000_000;
+
+const OPERATIONS: [(Operation, &str, usize); 12] = [
+    (Operation::Contains, "contains", 5000),
+    (Operation::Get, "get", 5000),
+    (Operation::Release, "release", 5000),
+    (Operation::GetRelease, "get_release", 5000),
+    (Operation::CreateSealRelease, "create_seal_release", 2500),
+    (Operation::Delete, "delete", 2500),
+    (Operation::Get100, "get_100", 500),
+    (Operation::PutWarm(KB), "put_1KB", 2500),
+    (Operation::PutWarm(MB), "put_1MB_warm", 200),
+    (Operation::PutCold(MB), "put_1MB_cold", 60),
+    (Operation::PutWarm(100 * MB), "put_100MB_warm", 6),
+    (Operation::PutCold(100 * MB), "put_100MB_cold", 3),
+];
+
+impl Row {
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        let row = |clients| {
+            move |(operation, ..): &(Operation, &str, usize)| Self {
+                operation: *operation,
+                clients,
+            }
+        };
+        OPERATIONS.iter().map(row(1)).chain(OPERATIONS.iter().map(row(4)))
+    }
+
+    fn entry(&self) -> (&'static str, usize) {
+        let entry = OPERATIONS.iter().find(|(operation, ..)| *operation == self.operation);
+        entry.map_or(("", 0), |(_, name, count)| (name, *count))
+    }
+
+    pub(crate) fn name(&self) -> String {
+        match self.clients {
+            1 => self.entry().0.to_owned(),
+            clients => format!("{}_x{clients}", self.entry().0),
+        }
+    }
+
+    /// How many operations a client does.
+    pub(crate) fn count(&self, scale: f64) -> usize {
+        #[allow(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss
+        )]
+        let count = (self.entry().1 as f64 * scale) as usize;
+        count.max(3)
+    }
+
+    /// Whether it needs a store of its own.
+    pub(crate) fn is_cold(&self) -> bool {
+        matches!(self.operation, Operation::PutCold(_))
+    }
+}
+
+/// The first of a billion numbers for ids that no other measurement has.
+pub(crate) fn first_id() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed) << 32
+}
+
+fn id(number: u64) -> ObjectId {
+    let mut bytes = [7; ObjectId::LENGTH];
+    bytes[..8].copy_from_slice(&number.to_le_bytes());
+    ObjectId::from_bytes(bytes)
+}
+
+/// How long each of `count` operations takes, in nanoseconds.
+pub(crate) fn times(
+    row: &Row,
+    client: &PlasmaClient,
+    count: usize,
+    first: u64,
+) -> Result<Vec<u64>> {
+    prepare(row, client, count, first)?;
+    let mut times = Vec::with_capacity(count);
+    work(row, client, count, first, |time: Duration| {
+        times.push(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
+    })?;
+    Ok(times)
+}
+
+/// Makes the objects that an operation finds, and touches what is to be warm.
+pub(crate) fn prepare(row: &Row, client: &PlasmaClient, count: usize, first: u64) -> Result<()> {
+    let objects = match row.operation {
+        Operation::Delete => count,
+        Operation::Get100 => 100,
+        _ => 1,
+    };
+    for number in 0..objects as u64 {
+        client.put(id(first + number), &[1; KB], b"")?;
+    }
+    if let Operation::PutWarm(bytes) = row.operation {
+        let data = vec![1; bytes];
+        for number in 0..2 {
+            let id = id(first + (1 << 31) + number);
+            client.put(id, &data, b"")?;
+            client.delete(&[id])?;
+        }
+    }
+    Ok(())
+}
+
+/// Does an operation again and again, and tells how long each took.
+pub(crate) fn work(
+    row: &Row,
+    client: &PlasmaClient,
+    count: usize,
+    first: u64,
+    mut tell: impl FnMut(Duration),
+) -> Result<()> {
+    let known = id(first);
+    let hundred: Vec<ObjectId> = (0..100).map(|number| id(first + number)).collect();
+    let data = match row.operation {
+        Operation::PutWarm(bytes) | Operation::PutCold(bytes) => vec![3; bytes],
+        _ => Vec::new(),
+    };
+    for number in 0..count as u64 {
+        let fresh = id(first + (1 << 30) + number);
+        let started = Instant::now();
+        match row.operation {
+            Operation::Contains => {
+                client.contains(known)?;
+                tell(started.elapsed());
+            }
+            Operation::GetRelease => {
+                drop(client.get_one(known, Timeout::Immediate)?);
+                tell(started.elapsed());
+            }
+            Operation::Get => {
+                let buffer = client.get_one(known, Timeout::Immediate)?;
+                tell(started.elapsed());
+                drop(buffer);
+            }
+            Operation::Release => {
+                let buffer = client.get_one(known, Timeout::Immediate)?;
+                let started = Instant::now();
+                drop(buffer);
+                client.contains(known)?;
+                tell(started.elapsed());
+            }
+            Operation::CreateSealRelease => {
+                let options =
+                    ray_object_manager::plasma::client::CreateOptions::new(fresh, KB as u64);
+                client.create(&options)?.seal()?;
+                tell(started.elapsed());
+                // Not so many that what is measured becomes eviction.
+                client.delete(&[fresh])?;
+            }
+            Operation::Delete => {
+                client.delete(&[id(first + number)])?;
+                tell(started.elapsed());
+            }
+            Operation::Get100 => {
+                let buffers = client.get(&hundred, Timeout::Immediate)?;
+                tell(started.elapsed());
+                drop(buffers);
+                client.contains(fresh)?;
+            }
+            Operation::PutWarm(_) => {
+                client.put(fresh, &data, b"")?;
+                tell(started.elapsed());
+                client.delete(&[fresh])?;
+            }
+            Operation::PutCold(_) => {
+                client.put(fresh, &data, b"")?;
+                tell(started.elapsed());
+            }
+        }
+    }
+    Ok(())
+}
