@@ -19,7 +19,7 @@ pub(crate) fn this() -> Option<&'static RayletArguments> {
 /// Finds out. Called before the program begins, when there is no other thread.
 pub(crate) fn look() {
     let is_raylet = std::fs::read_link("/proc/self/exe")
-        .is_ok_and(|program| program.file_name().is_some_and(|name| is_raylets(name)));
+        .is_ok_and(|program| program.file_name().is_some_and(is_raylets));
     if !is_raylet {
         return;
     }

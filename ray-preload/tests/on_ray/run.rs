@@ -63,7 +63,8 @@ impl Run {
         command.args([program, "--figures", "--temporary"]).arg(temporary);
         command.arg("--plasma").arg(plasma).args(&self.arguments);
         command.env_remove("RAY_ADDRESS").env("RAY_AUTH_MODE", "disabled");
-        command.env("RAY_USAGE_STATS_ENABLED", "0");
+        // A busy machine takes its time.
+        command.env("RAY_USAGE_STATS_ENABLED", "0").env("RAY_raylet_start_wait_time_s", "300");
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         command
     }
@@ -90,7 +91,7 @@ impl Run {
         std::io::Seek::rewind(&mut errors).unwrap();
         errors.read_to_string(&mut text).unwrap();
         outcome.output.push_str(&text);
-        let session = session.expect("a session");
+        let session = session.unwrap_or_else(|| panic!("{status}: {}", outcome.output));
         outcome.store_log =
             std::fs::read_to_string(session.join("logs/raylet.err")).unwrap_or_default();
         assert!(status.success(), "{status}: {}\n{}", outcome.output, outcome.store_log);
