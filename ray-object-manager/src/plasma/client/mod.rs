@@ -26,6 +26,7 @@
 //! references and mappings. A get first looks at what this client uses already, then asks without waiting, and only
 //! if something is still missing waits, on a connection of its own, so that it stands in nobody's way.
 
+mod asynchronous;
 mod blocking;
 mod buffer;
 mod error;
@@ -34,11 +35,16 @@ mod object;
 mod options;
 mod raw;
 mod session;
+mod shared;
 mod table;
 mod waiters;
+mod worker;
 
+pub use asynchronous::AsyncPlasmaClient;
 pub use blocking::PlasmaClient;
-pub use buffer::{Buffer, MutableBuffer, MutableObject};
+pub use buffer::{
+    AsyncMutableBuffer, Asynchronous, Blocking, Buffer, MutableBuffer, MutableObject,
+};
 pub use error::{Cause, ClientError, Operation, Result};
 pub use object::RawObject;
 pub use options::{ConnectOptions, CreateOptions, Deletion, Metadata, Owner, Timeout, WhenFull};

@@ -8,7 +8,8 @@ use ray_common::ObjectId;
 use super::error::{Operation, Result};
 use super::object::RawObject;
 use super::options::{ConnectOptions, CreateOptions, Deletion};
-use super::session::Session;
+use super::session::{Found, Session};
+use super::shared::only;
 use super::table::InUse;
 
 /// A connected client that counts references as Ray's `plasma::PlasmaClient` does.
@@ -28,7 +29,7 @@ impl RawClient {
     pub fn connect(path: &Path, options: &ConnectOptions) -> Result<Self> {
         let session = Session::connect(path, options);
         let session = session.map_err(|cause| cause.at(Operation::Connect, None))?;
-        Ok(Self { session: Arc::new(session) })
+        Ok(Self { session })
     }
 
     /// Creates an object with two references: the caller's, and one that [`Self::seal`] takes away. A mutable
@@ -66,8 +67,8 @@ impl RawClient {
     /// # Errors
     /// [`super::Cause::Disconnected`] and the like only. What is not there is `None`.
     pub fn get(&self, ids: &[ObjectId], timeout_ms: i64) -> Result<Vec<Option<RawObject>>> {
-        let id = if let [id] = ids { Some(*id) } else { None };
-        self.session.get(ids, timeout_ms).map_err(|cause| cause.at(Operation::Get, id))
+        let found = self.session.get(ids, timeout_ms);
+        found.map(Found::into_objects).map_err(|cause| cause.at(Operation::Get, only(ids)))
     }
 
     /// Another reference to an object in use. `false` when it is not in use.
@@ -98,8 +99,7 @@ impl RawClient {
     /// # Errors
     /// [`super::Cause::Disconnected`] and the like only.
     pub fn delete(&self, ids: &[ObjectId]) -> Result<Vec<Deletion>> {
-        let id = if let [id] = ids { Some(*id) } else { None };
-        self.session.delete(ids).map_err(|cause| cause.at(Operation::Delete, id))
+        self.session.delete(ids).map_err(|cause| cause.at(Operation::Delete, only(ids)))
     }
 
     /// How this client uses an object; `None` when it does not.
