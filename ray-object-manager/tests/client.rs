@@ -1,7 +1,10 @@
 //! The client on our store.
 
+mod client_async;
 mod client_support;
+mod fake_store;
 mod our_store;
+mod read_only;
 
 use std::thread;
 use std::time::Duration;

@@ -37,6 +37,8 @@ mod raw;
 mod session;
 mod shared;
 mod table;
+#[cfg(test)]
+mod tests;
 mod waiters;
 mod worker;
 

@@ -33,7 +33,7 @@ pub(in crate::plasma::client) enum Sought {
     /// It is over.
     Over(Found),
     /// Something is missing.
-    Waiting(Waiting),
+    Waiting(Box<Waiting>),
 }
 
 impl Session {
@@ -79,7 +79,7 @@ impl Found {
             return Ok(Sought::Over(self));
         };
         session.end_on_error(waiter.ask(self.missing(), timeout_ms))?;
-        Ok(Sought::Waiting(Waiting { found: self, waiter }))
+        Ok(Sought::Waiting(Box::new(Waiting { found: self, waiter })))
     }
 
     /// Asks for what is missing, without waiting. Says whether all is found now.
