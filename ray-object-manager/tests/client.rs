@@ -2,6 +2,7 @@
 
 mod client_async;
 mod client_support;
+mod doc_store;
 mod fake_store;
 mod our_store;
 mod read_only;

@@ -1,9 +1,6 @@
 //! Whatever a store says that makes no sense is an error that says so, and ends the session.
 
 use std::fs::File;
-use std::sync::mpsc::channel;
-use std::thread;
-use std::time::Duration;
 
 use ray_common::ObjectId;
 use ray_object_manager::plasma::client::{
@@ -12,7 +9,7 @@ use ray_object_manager::plasma::client::{
 use ray_object_manager::plasma::common::PlasmaError;
 use ray_object_manager::plasma::protocol::{Encoder, Header, MessageType, PlasmaObject};
 
-use super::{file, object, FakeStore, Peer, FILE_SIZE};
+use super::{file, object, soon, FakeStore, Peer, FILE_SIZE};
 
 pub(super) fn the_id() -> ObjectId {
     ObjectId::from_bytes([7; 28])
@@ -62,13 +59,6 @@ async fn run_async(client: &AsyncPlasmaClient, what: What) -> Result<()> {
         What::Delete => client.delete(&[id]).await.map(drop),
         What::DebugString => client.debug_string().await.map(drop),
     }
-}
-
-/// Does something that must not take long, whatever a store says.
-pub(super) fn soon<R: Send + 'static>(what: impl FnOnce() -> R + Send + 'static) -> R {
-    let (done, result) = channel();
-    thread::spawn(move || done.send(what()));
-    result.recv_timeout(Duration::from_secs(20)).expect("it hangs, or has panicked")
 }
 
 /// Both clients do something, twice if need be, and get this error; afterwards they are not connected.

@@ -7,7 +7,9 @@ use std::fs::File;
 use std::os::fd::AsFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
+use std::sync::mpsc::channel;
 use std::thread;
+use std::time::Duration;
 
 use ray_object_manager::plasma::allocator::{MemFd, MMAP_REGIONS_GAP};
 use ray_object_manager::plasma::protocol::{
@@ -81,6 +83,13 @@ impl FakeStore {
     pub(crate) fn socket(&self) -> PathBuf {
         self.folder.path().join("store")
     }
+}
+
+/// Does something that must not take long, whatever a store says.
+pub(crate) fn soon<R: Send + 'static>(what: impl FnOnce() -> R + Send + 'static) -> R {
+    let (done, result) = channel();
+    thread::spawn(move || done.send(what()));
+    result.recv_timeout(Duration::from_secs(20)).expect("it hangs, or has panicked")
 }
 
 /// A file as stores have them.

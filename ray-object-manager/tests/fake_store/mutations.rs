@@ -3,8 +3,8 @@
 use ray_object_manager::plasma::client::{ConnectOptions, CreateOptions, PlasmaClient, Timeout};
 use ray_object_manager::plasma::protocol::{Encoder, HEADER_LENGTH};
 
-use super::lies::{soon, the_id};
-use super::{file, object, FakeStore};
+use super::lies::the_id;
+use super::{file, object, soon, FakeStore};
 
 /// What a client does with a store that answers its first request with these bytes and a file, and closes.
 fn harmless(bytes: Vec<u8>, get: bool) {

@@ -1,14 +1,12 @@
 //! Our store, for tests of clients.
 
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Duration;
 
-use ray_object_manager::plasma::plasma_allocator::{PlasmaAllocator, PlasmaAllocatorConfig};
-use ray_object_manager::plasma::store::disk::DiskMonitor;
-use ray_object_manager::plasma::store::{NoHooks, PlasmaStore, StoreConfig};
+use ray_object_manager::plasma::plasma_allocator::PlasmaAllocator;
+use ray_object_manager::plasma::store::PlasmaStore;
 
 use crate::client_support::{until, Store, MEMORY};
+use crate::doc_store::start_store;
 
 /// Ours, in this process.
 pub(crate) struct OurStore {
@@ -18,21 +16,8 @@ pub(crate) struct OurStore {
 
 impl OurStore {
     pub(crate) fn start_in(folder: tempfile::TempDir, grace: u32) -> Self {
-        let allocator = PlasmaAllocator::new(PlasmaAllocatorConfig {
-            plasma_directory: "/dev/shm".into(),
-            fallback_directory: folder.path().into(),
-            footprint_limit: i64::try_from(MEMORY).unwrap(),
-            hugepage_enabled: false,
-            preallocate: false,
-            exclude_from_core_dump: true,
-        });
-        let disk = DiskMonitor::new(vec![folder.path().into()], 1.0, Duration::from_secs(1));
-        let config = StoreConfig {
-            grace_period_s: grace.into(),
-            ..StoreConfig::new(folder.path().join("store"))
-        };
-        let hooks = Arc::new(NoHooks::new(disk));
-        let store = PlasmaStore::start(config, allocator.unwrap(), hooks).unwrap();
+        let memory = i64::try_from(MEMORY).unwrap();
+        let store = start_store(folder.path(), memory, grace.into());
         Self { store, folder }
     }
 

@@ -20,6 +20,31 @@ use super::shared::{only, Shared};
 /// in the store (to seal, to delete) is done nevertheless.
 ///
 /// When the store has gone, every call returns [`super::Cause::Disconnected`] until [`Self::reconnect`] succeeds.
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc_store/mod.rs"));
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// # let _store = start_store(folder.path(), 64 << 20, 0);
+/// # let socket = folder.path().join("store");
+/// use std::time::Duration;
+///
+/// use futures_lite::future::{block_on, zip};
+/// use ray_common::ObjectId;
+/// use ray_object_manager::plasma::client::{AsyncPlasmaClient, ConnectOptions, Timeout};
+///
+/// block_on(async {
+///     let client = AsyncPlasmaClient::connect(socket, ConnectOptions::default()).await?;
+///     let id = ObjectId::random();
+///     let get = client.get_one(id, Timeout::After(Duration::from_secs(60)));
+///     let (object, put) = zip(get, client.put(id, b"data", b"metadata")).await;
+///     put?;
+///     let object = object?;
+///     assert_eq!((object.data(), object.metadata()), (&b"data"[..], &b"metadata"[..]));
+///     # Ok(())
+/// })
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct AsyncPlasmaClient {
     shared: Arc<Shared>,

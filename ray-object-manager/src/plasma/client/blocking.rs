@@ -17,6 +17,33 @@ use super::shared::{only, Shared};
 /// gone, every call returns [`super::Cause::Disconnected`] at once until [`Self::reconnect`] succeeds.
 ///
 /// Do not use it in a fork of the process that connected: calls return [`super::Cause::Forked`] there.
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc_store/mod.rs"));
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// # let _store = start_store(folder.path(), 64 << 20, 0);
+/// # let socket = folder.path().join("store");
+/// use ray_common::ObjectId;
+/// use ray_object_manager::plasma::client::{
+///     Cause, ConnectOptions, Deletion, PlasmaClient, Timeout,
+/// };
+///
+/// let client = PlasmaClient::connect(socket, ConnectOptions::default())?;
+/// let (first, second) = (ObjectId::random(), ObjectId::random());
+/// client.put(first, b"data", b"")?;
+/// let found = client.get(&[first, second], Timeout::Immediate)?;
+/// assert_eq!(found[0].as_deref(), Some(&b"data"[..]));
+/// assert!(found[1].is_none());
+///
+/// let error = client.get_one(second, Timeout::Immediate).unwrap_err();
+/// assert!(matches!(error.cause, Cause::NotFound));
+/// assert_eq!(client.delete(&[first, second])?, [Deletion::WhenReleased, Deletion::NotFound]);
+/// drop(found);
+/// assert!(!client.contains(first)?);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct PlasmaClient {
     shared: Arc<Shared>,

@@ -42,6 +42,14 @@ impl Default for ConnectOptions {
 }
 
 /// How long a get waits for objects that are not sealed yet.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use ray_object_manager::plasma::client::Timeout;
+///
+/// assert_eq!(Timeout::from(Duration::from_millis(5)), Timeout::After(Duration::from_millis(5)));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Timeout {
     /// Not at all.
@@ -129,6 +137,14 @@ pub enum WhenFull {
 }
 
 /// An object to be created.
+///
+/// ```
+/// use ray_common::ObjectId;
+/// use ray_object_manager::plasma::client::{CreateOptions, WhenFull};
+///
+/// let options = CreateOptions::new(ObjectId::random(), 1000).metadata(b"text").immediately();
+/// assert_eq!((options.metadata.size(), options.when_full), (4, WhenFull::Fail));
+/// ```
 #[derive(Debug, Clone)]
 pub struct CreateOptions<'a> {
     /// Its id.

@@ -16,6 +16,28 @@ use super::table::InUse;
 ///
 /// The pointers of a [`RawObject`] may be used while the object has a reference of this client. All methods may be
 /// called by several threads at once; one that waits hinders no other.
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc_store/mod.rs"));
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// # let _store = start_store(folder.path(), 64 << 20, 0);
+/// # let socket = folder.path().join("store");
+/// use ray_common::ObjectId;
+/// use ray_object_manager::plasma::client::{ConnectOptions, CreateOptions, RawClient};
+///
+/// let client = RawClient::connect(&socket, &ConnectOptions::default())?;
+/// let id = ObjectId::random();
+/// let object = client.create(&CreateOptions::new(id, 4))?;
+/// // SAFETY: until it is sealed the object is ours alone, and it has four bytes.
+/// unsafe { object.writable_data_ptr()?.as_ptr().copy_from(b"data".as_ptr(), 4) };
+/// client.seal(&id)?;
+/// assert_eq!(client.in_use(&id).map(|in_use| in_use.count), Some(1));
+/// client.release(&id)?;
+/// assert!(client.contains(&id)? && client.in_use(&id).is_none());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct RawClient {
     session: Arc<Session>,

@@ -50,22 +50,15 @@ fn what_has_given_all_back_is_used_again_and_knows_its_files() {
         waiter = idle(&waiters).unwrap();
         assert!(idle(&waiters).is_none(), "it has one user");
     }
-    // In a file of its own, which is to be unmapped: it comes again.
-    for _ in 0..2 {
+    // A file that is to be unmapped comes again.
+    for (fallback_allocated, with_file) in [(true, false), (false, true)] {
         waiter.ask(vec![id(1)], -1).unwrap();
-        let unique_id = FILE.unique_id;
-        let object = PlasmaObject { fallback_allocated: true, ..object() };
-        assert_eq!(object.store_fd.unique_id, unique_id);
-        answer(&mut there, object, false);
-        there
-            .write_all(&reply(|e, out| e.release_reply(out, &id(1), true, PlasmaError::Ok)))
-            .unwrap();
+        answer(&mut there, PlasmaObject { fallback_allocated, ..object() }, with_file);
         waiter.wait().unwrap();
-        waiter.release().unwrap();
-        waiter = idle(&waiters).unwrap();
-        waiter.ask(vec![id(1)], -1).unwrap();
-        answer(&mut there, super::object(), true);
-        waiter.wait().unwrap();
+        if fallback_allocated {
+            let released = reply(|e, out| e.release_reply(out, &id(1), true, PlasmaError::Ok));
+            there.write_all(&released).unwrap();
+        }
         waiter.release().unwrap();
         waiter = idle(&waiters).unwrap();
     }
