@@ -39,7 +39,7 @@ def ray_object_manager_dependencies(register_rust_toolchains = True):
         extra_targets = {"cxx_cc": "cxx"},
         lock = Label("//:Cargo.lock"),
         manifest = Label("//:Cargo.toml"),
-        skip = ["criterion"],
+        skip = ["criterion", "real-peers"],
         without_build_script = ["cxx", "link-cplusplus"],
     )
     cargo_crates(

@@ -15,12 +15,16 @@ through one flag, whose default is the stand-ins of ray-ffi/standalone. In Ray, 
     cc_library(
         name = "object_manager_base",
         deps = [
-            "//src/ray/common:id", "//src/ray/common:ray_config", "//src/ray/common:status", "//src/ray/common:metrics",
+            "//src/ray/common:asio", "//src/ray/common:buffer", "//src/ray/common:file_system_monitor", "//src/ray/common:id",
+            "//src/ray/common:metrics", "//src/ray/common:ray_config", "//src/ray/common:status", "//src/ray/common:status_or",
             "//src/ray/object_manager:object_manager_common", "//src/ray/object_manager:metrics",
             "//src/ray/object_manager/plasma:plasma_generated", "//src/ray/stats:stats_metric",
-            "//src/ray/util:compat", "//src/ray/util:counter_map", "//src/ray/util:logging",
+            "//src/ray/protobuf:common_cc_proto", "//src/ray/raylet_ipc_client:client_connection",
+            "//src/ray/util:compat", "//src/ray/util:counter_map", "//src/ray/util:logging", "//src/ray/util:process_utils",
+            "//src/ray/util:thread_utils", "@boost//:asio", "@com_github_google_flatbuffers//:flatbuffers",
             "@com_google_absl//absl/container:flat_hash_map", "@com_google_absl//absl/container:flat_hash_set",
-            "@com_google_absl//absl/types:optional", "@com_google_googletest//:gtest_prod",
+            "@com_google_absl//absl/synchronization", "@com_google_absl//absl/types:optional",
+            "@com_google_googletest//:gtest_prod",
         ],
     )
 
@@ -33,7 +37,9 @@ the sources of the classes that we have and keeps the names:
     alias(name = "plasma_allocator", actual = "@ray_object_manager//ray-ffi:plasma_allocator")
 
 and likewise plasma_malloc, plasma_allocator_interface, plasma_eviction_policy, plasma_object_store, obj_lifecycle_mgr,
-stats_collector and object_manager_plasma_common. They come as one: the classes share their Rust state.
+stats_collector, object_manager_plasma_common, fling, plasma_shared_memory, plasma_connection_protocol,
+plasma_create_request_queue, plasma_get_request_queue, plasma_store, plasma_store_server_lib, plasma_client and
+plasma_client_interface. They come as one: the classes share their Rust state.
 """
 
 load("@rules_cc//cc:defs.bzl", "cc_library")

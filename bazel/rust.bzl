@@ -3,11 +3,11 @@
     ray_rust_crate(name = "ray-common")
 
 in ray-common/BUILD.bazel makes the library `ray-common`, `unit_test` from the library's own tests, and one test for each file of
-tests/. Dev-dependencies reach the tests alone; benchmarks are Cargo's.
+tests/. Dev-dependencies reach the tests alone; benchmarks, and tests with Ray's own store and client (real-peers), are Cargo's.
 """
 
 load("@ray_om_crates//:defs.bzl", "MEMBERS")
-load("@rules_rust//rust:defs.bzl", "rust_library", "rust_static_library", "rust_test")
+load("@rules_rust//rust:defs.bzl", "rust_binary", "rust_library", "rust_static_library", "rust_test")
 
 def _crate(label):
     return Label("@ray_om_crates" + label)
@@ -44,7 +44,11 @@ def _attributes(name, dev = False):
         "version": member["version"],
     }
 
-def _rust_tests(name, crate, deps = [], data = [], size = "medium", **kwargs):
+def _program(name):
+    """The label of a program: its name is often the library's, too."""
+    return ":bin/" + name
+
+def _rust_tests(name, crate, deps = [], data = [], size = "medium", programs = [], skip_tests = [], **kwargs):
     """The tests of a member: `unit_test`, and one target for each tests/*.rs.
 
     Args:
@@ -53,6 +57,8 @@ def _rust_tests(name, crate, deps = [], data = [], size = "medium", **kwargs):
       deps: what the tests link besides: C++ that the library calls.
       data: what they read at run time.
       size: Bazel's size of the tests.
+      programs: the member's programs, which the tests of tests/ run.
+      skip_tests: those of tests/ that are Cargo's alone.
       **kwargs: for each of the tests.
     """
     attributes = _attributes(name, dev = True)
@@ -79,7 +85,12 @@ def _rust_tests(name, crate, deps = [], data = [], size = "medium", **kwargs):
         **kwargs
     )
     helpers = native.glob(["tests/*/**/*.rs"], allow_empty = True)
-    for test in native.glob(["tests/*.rs"], allow_empty = True):
+    data = data + [_program(program) for program in programs]
+    env = env | {
+        "CARGO_BIN_EXE_" + program: "$(rootpath {})".format(_program(program))
+        for program in programs
+    }
+    for test in native.glob(["tests/*.rs"], allow_empty = True, exclude = skip_tests):
         rust_test(
             name = test[len("tests/"):-len(".rs")],
             size = size,
@@ -93,16 +104,17 @@ def _rust_tests(name, crate, deps = [], data = [], size = "medium", **kwargs):
             **(attributes | kwargs)
         )
 
-def ray_rust_crate(name, archive = None, **kwargs):
-    """The library of a member, and its tests.
+def ray_rust_crate(name, archive = None, programs = {}, **kwargs):
+    """The library of a member, its programs, and its tests.
 
     Args:
       name: the member's name, as in its Cargo.toml.
       archive: if given, the name of a second target: the crate and all it needs as one archive for C and C++.
+      programs: the programs of src/bin, which become `bin/<program>`: their names, and their files.
       **kwargs: for the tests.
     """
     attributes = dict(
-        srcs = native.glob(["src/**/*.rs"]),
+        srcs = native.glob(["src/**/*.rs"], exclude = ["src/bin/**"]),
         compile_data = native.glob(["**/*.md"], allow_empty = True),
         crate_name = MEMBERS[name]["crate_name"],
         **_attributes(name)
@@ -110,4 +122,15 @@ def ray_rust_crate(name, archive = None, **kwargs):
     rust_library(name = name, visibility = ["//visibility:public"], **attributes)
     if archive:
         rust_static_library(name = archive, **attributes)
-    _rust_tests(name, ":" + name, **kwargs)
+    for program, source in programs.items():
+        of_program = _attributes(name)
+        rust_binary(
+            name = _program(program)[1:],
+            srcs = [source],
+            crate_name = program.replace("-", "_"),
+            crate_root = source,
+            visibility = ["//visibility:public"],
+            deps = of_program.pop("deps") + [":" + name],
+            **of_program
+        )
+    _rust_tests(name, ":" + name, programs = programs.keys(), **kwargs)

@@ -2,14 +2,20 @@
 
 use std::path::Path;
 
-const BRIDGES: [&str; 7] = [
+const BRIDGES: [&str; 13] = [
     "src/allocator.rs",
+    "src/client.rs",
+    "src/create_request_queue.rs",
     "src/eviction_policy.rs",
+    "src/fling.rs",
+    "src/get_request_queue.rs",
     "src/layout.rs",
     "src/lifecycle.rs",
     "src/logging.rs",
     "src/object_store.rs",
+    "src/protocol.rs",
     "src/stats_collector.rs",
+    "src/store.rs",
 ];
 
 fn main() {

@@ -16,6 +16,7 @@ suite=forky
 packages=(bazel-bootstrap bazel-rules-rust googletest # Bazel, rules_rust under /usr/share/bazel, GoogleTest under /usr/src
   g++ binutils make                                   # what the rules compile and link with
   cargo rustc                                         # for Dockerfile.test, and for hosts that lend no toolchain of their own
+  libboost-dev                                        # Boost.Asio, which Ray's headers have in them
   libgtest-dev libgmock-dev                           # for `cargo test` in the image
   python3 git ca-certificates util-linux mount iproute2 procps file)
 

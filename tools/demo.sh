@@ -3,7 +3,7 @@
 #
 #   tools/demo.sh
 #
-# Needs a Rust toolchain; installs a C++ compiler by apt if there is none, and says so.
+# Needs a Rust toolchain; installs a C++ compiler and the headers of Boost by apt if there are none, and says so.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

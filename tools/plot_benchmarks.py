@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""From the runs of tools/bench.sh to a table, a JSON file and a plot.
+"""From the runs of tools/bench.sh or tools/store-bench.sh to a table, a JSON file and a plot.
 
 usage: plot_benchmarks.py RUNS.jsonl DIRECTORY
 
@@ -42,12 +42,14 @@ def elapsed(result):
 def summary(results):
     values = [measured(result) for result in results]
     best = [result["best_cpu"] for result in results if "best_cpu" in result]
+    tails = [result["p99"] for result in results if "p99" in result]
     return {
         "unit": results[0]["unit"],
         "median": statistics.median(values),
         "min": min(values),
         "max": max(values),
         "best_batch": min(best) if best else None,
+        "p99": statistics.median(tails) if tails else None,
         "rounds": results,
     }
 
@@ -70,7 +72,7 @@ def processor():
 
 SCALES = {
     PERCENT: [(1, "%")],
-    "ns": [(1e6, "ms"), (1, "ns")],
+    "ns": [(1e6, "ms"), (1e4, "µs"), (1, "ns")],
     "bytes": [(1e6, "MB"), (1, "B")],
 }
 
@@ -78,7 +80,7 @@ SCALES = {
 def scaled(value, unit):
     """The value in the largest unit of which there is one, and that unit."""
     size, name = next((scale for scale in SCALES[unit] if abs(value) >= scale[0]), SCALES[unit][-1])
-    value /= size
+    value /= 1e3 if name == "µs" else size
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.1f}", name
 
 
@@ -97,7 +99,24 @@ def best(one):
     return "" if one is None or one["best_batch"] is None else number(one["best_batch"], one["unit"])
 
 
+def plain(value, unit):
+    return "" if value is None else number(value, unit)
+
+
+def store_table(results):
+    """For runs that have no processor time: how long a client waited."""
+    lines = ["| row | original | ours | original ÷ ours | p99: original | ours |", "|---|---|---|---|---|---|"]
+    for row, sides in results.items():
+        ratio, original, ours = sides.get("ratio"), sides.get("original"), sides["ours"]
+        shown = "" if ratio is None else f"**{ratio['median']:.2f}** ({ratio['min']:.2f} – {ratio['max']:.2f})"
+        tail = plain(original["p99"], ours["unit"]) if original else ""
+        lines.append(f"| `{row}` | {spread(original)} | {spread(ours)} | {shown} | {tail} | {plain(ours['p99'], ours['unit'])} |")
+    return "\n".join(lines) + "\n"
+
+
 def table(results):
+    if not any("cpu" in result for sides in results.values() for result in sides["ours"]["rounds"]):
+        return store_table(results)
     lines = [
         "| row | original | ours | original ÷ ours | by the clock | best batch: original | ours |",
         "|---|---|---|---|---|---|---|",

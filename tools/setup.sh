@@ -13,6 +13,8 @@ esac
 command -v cargo >/dev/null || { echo "a Rust toolchain with cargo is needed; see https://rustup.rs" >&2; exit 1; }
 
 missing=()
+# Boost's headers, of whatever version: one that is there is not to be replaced.
+[ -e /usr/include/boost/asio.hpp ] || packages+=(libboost-dev)
 for package in "${packages[@]}"; do
   dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
 done

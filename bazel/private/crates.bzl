@@ -228,7 +228,7 @@ cargo_crates = repository_rule(
     attrs = {
         "manifest": attr.label(mandatory = True, doc = "The workspace's Cargo.toml."),
         "lock": attr.label(mandatory = True, doc = "The workspace's Cargo.lock."),
-        "skip": attr.string_list(doc = "Crates that no target depends on: what only benchmarks need."),
+        "skip": attr.string_list(doc = "Crates that no target depends on: what only benchmarks need, and tests that are Cargo's alone."),
         "without_build_script": attr.string_list(doc = "Crates whose build script is replaced by what is in extra_build."),
         "extra_build": attr.string_dict(doc = "Text added to a crate's BUILD file, by the crate's name."),
         "extra_targets": attr.string_dict(doc = "Targets of extra_build that get an alias in the repository's root, and their crate."),

@@ -19,17 +19,23 @@ macro_rules! programs {
 programs! {
     allocator_test
     bad_input_test
+    client_test
     common_test
+    connection_test
+    create_request_queue_test
     eviction_policy_test
     full_disk_test
+    get_request_queue_test
     malloc_test
     obj_lifecycle_mgr_parts_test
     obj_lifecycle_mgr_test
     object_store_test
     plasma_allocator_test
+    protocol_test
     random_model_test
     standalone_test
     stats_collector_test
+    store_test
     two_process_test
 }
 

@@ -11,36 +11,23 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use common::{command, files, output, Store};
+use common::{command, connect, files, output, Store, ONCE};
 use ray_common::ObjectId;
-use real_peers::wire::{kind, Create, Event, Layout, Message, RawClient};
+use ray_object_manager::plasma::client::{
+    Cause, CreateOptions, MutableBuffer, PlasmaClient, Timeout,
+};
 use rustix::process::Signal;
 
 fn id(byte: u8) -> ObjectId {
     ObjectId::from_bytes([byte; ObjectId::LENGTH])
 }
 
-fn ask(client: &mut RawClient, message: &Message) -> Message {
-    client.send(message).unwrap();
-    loop {
-        match client.next_event().unwrap() {
-            Event::Message(message) => return message,
-            Event::Fd(..) => {}
-            Event::Closed => panic!("the store closed the connection"),
-        }
-    }
+fn capacity(socket: &Path) -> i64 {
+    connect(socket).memory_capacity()
 }
 
-fn capacity(socket: &Path) -> u64 {
-    let reply = ask(&mut RawClient::connect(socket).unwrap(), &Message::empty(kind::CONNECT));
-    let layout = Layout(&reply.body);
-    layout.u64_at(layout.field(0).unwrap()).unwrap()
-}
-
-fn create_error(client: &mut RawClient, byte: u8, size: u64) -> u32 {
-    let reply = ask(client, &Create::immediate(&id(byte), size, 0).message());
-    let layout = Layout(&reply.body);
-    layout.field(3).map_or(0, |at| layout.u32_at(at).unwrap())
+fn create(client: &PlasmaClient, byte: u8, size: u64) -> MutableBuffer {
+    client.create(&CreateOptions::new(id(byte), size).immediately()).unwrap()
 }
 
 /// What a program prints that cannot start, and its exit code.
@@ -61,17 +48,28 @@ fn a_line_when_it_is_ready_and_nothing_left_by_a_signal() {
         let mode = fs::metadata(&store.socket).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "private");
         assert_eq!(store.files(), ["store"]);
-        // A client with an object in memory, one in a file, and an unfinished message.
-        let mut client = RawClient::connect(&store.socket).unwrap();
-        assert_eq!(create_error(&mut client, 1, 1000), 0);
-        assert_eq!(create_error(&mut client, 2, 12_000_000), 0);
-        client.stream().write_all(b"half").unwrap();
+        // A client with an object in memory, one in a file, and one with an unfinished message.
+        let client = connect(&store.socket);
+        let _objects = [create(&client, 1, 1000), create(&client, 2, 12_000_000)];
+        let mut other = UnixStream::connect(&store.socket).unwrap();
+        other.write_all(b"half").unwrap();
         store.signal(signal);
         let (status, out, log) = store.end();
         assert_eq!((status.code(), out.as_str()), (Some(0), ""), "{log}");
         assert!(log.contains("stopping because of SIG"), "{log}");
         assert!(store.files().is_empty(), "{:?}", store.files());
     }
+}
+
+#[test]
+fn signals_that_follow_each_other_are_one() {
+    let mut store = Store::start(&[]);
+    for signal in [Signal::TERM, Signal::INT, Signal::TERM] {
+        store.signal(signal);
+    }
+    let (status, _, log) = store.end();
+    assert!(status.success(), "{status}: {log}");
+    assert!(store.files().is_empty());
 }
 
 #[test]
@@ -155,7 +153,7 @@ fn wrong_arguments_end_with_2_and_what_cannot_work_with_1() {
 fn more_memory_than_there_is_becomes_what_there_is() {
     let mut store = Store::start(&["--memory", "1EB"]);
     let (_, memory) = store.ready.rsplit_once("memory=").unwrap();
-    let memory: u64 = memory.parse().unwrap();
+    let memory: i64 = memory.parse().unwrap();
     assert!(memory > 2048 && memory < 1 << 58, "{memory}");
     assert_eq!(capacity(&store.socket), memory);
     let (_, _, log) = store.stop();
@@ -173,8 +171,8 @@ fn directories_that_it_makes_are_private_and_go() {
     for made in [&place, &spill] {
         assert_eq!(fs::metadata(made).unwrap().permissions().mode() & 0o777, 0o700);
     }
-    let mut client = RawClient::connect(&place.join("store")).unwrap();
-    assert_eq!(create_error(&mut client, 2, 12_000_000), 0, "in a file");
+    let client = connect(&place.join("store"));
+    assert!(create(&client, 2, 12_000_000).is_fallback_allocated());
     assert!(store.stop().0.success());
     assert!(store.files().is_empty(), "{:?}", store.files());
 }
@@ -189,20 +187,18 @@ fn others_may_come_when_they_are_allowed() {
 #[test]
 fn limits_hold() {
     let store = Store::start(&["--max-unsealed", "1MB", "--max-connections", "2"]);
-    let mut client = RawClient::connect(&store.socket).unwrap();
-    assert_eq!(create_error(&mut client, 1, 900_000), 0);
-    assert_eq!(create_error(&mut client, 2, 200_000), 3, "out of memory");
-    let mut second = RawClient::connect(&store.socket).unwrap();
-    assert_eq!(create_error(&mut second, 2, 200_000), 0);
-    let mut third = RawClient::connect(&store.socket).unwrap();
-    let turned_away = third.send(&Message::empty(kind::CONNECT)).is_err()
-        || !matches!(third.next_event(), Ok(Event::Message(_)));
-    assert!(turned_away);
+    let client = connect(&store.socket);
+    let _first = create(&client, 1, 900_000);
+    let error = client.create(&CreateOptions::new(id(2), 200_000)).unwrap_err();
+    assert!(matches!(error.cause, Cause::OutOfMemory), "{error}");
+    let second = connect(&store.socket);
+    drop(create(&second, 2, 200_000));
+    PlasmaClient::connect(&store.socket, ONCE).unwrap_err();
 
     let store = Store::start(&["--max-message", "1KiB"]);
-    let mut client = RawClient::connect(&store.socket).unwrap();
-    client.send(&Message::get(&[id(1); 100], 0)).unwrap();
-    assert!(matches!(client.next_event(), Ok(Event::Closed) | Err(_)));
+    let client = connect(&store.socket);
+    let error = client.get(&(0..100).map(id).collect::<Vec<_>>(), Timeout::Immediate).unwrap_err();
+    assert!(matches!(error.cause, Cause::Disconnected { .. }), "{error}");
 }
 
 #[test]
@@ -241,10 +237,9 @@ fn prometheus_reads_the_metrics() {
     let mut store = Store::start(&["--metrics-address", "127.0.0.1:0"]);
     let (_, address) = store.ready.split_once(" metrics=http://").unwrap();
     let address = address.strip_suffix("/metrics").unwrap().to_owned();
-    let mut client = RawClient::connect(&store.socket).unwrap();
-    assert_eq!(create_error(&mut client, 1, 1000), 0);
-    ask(&mut client, &Message::about(kind::SEAL, &id(1)));
-    assert_eq!(create_error(&mut client, 2, 12_000_000), 0);
+    let client = connect(&store.socket);
+    create(&client, 1, 1000).seal().unwrap();
+    let _unsealed = create(&client, 2, 12_000_000);
 
     let (head, page) = http(&address, "GET /metrics");
     assert!(head.starts_with("HTTP/1.1 200"), "{head}");

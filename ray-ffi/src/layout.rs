@@ -3,8 +3,9 @@
 use std::mem::offset_of;
 
 use ray_common::ObjectId;
-use ray_object_manager::plasma::allocator::Allocation;
-use ray_object_manager::plasma::common::{LocalObject, ObjectDescription, ObjectKey};
+use ray_object_manager::plasma::allocator::{Allocation, MemFd};
+use ray_object_manager::plasma::common::{LocalObject, ObjectDescription, ObjectKey, PlasmaError};
+use ray_object_manager::plasma::protocol::PlasmaObject;
 
 #[cxx::bridge(namespace = "plasma_rs")]
 mod ffi {
@@ -58,7 +59,80 @@ pub struct CxxObjectInfo {
 /// `plasma::LocalObject`.
 pub type CxxLocalObject = LocalObject<CxxObjectInfo>;
 
+/// `plasma::PlasmaObject`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct CxxPlasmaObject {
+    pub fd: i32,
+    pub unique_fd_id: i64,
+    pub header_offset: isize,
+    pub data_offset: isize,
+    pub metadata_offset: isize,
+    pub data_size: i64,
+    pub metadata_size: i64,
+    pub allocated_size: i64,
+    pub device_num: i32,
+    pub mmap_size: i64,
+    pub fallback_allocated: bool,
+    pub is_experimental_mutable_object: bool,
+}
+
+/// The error of this number of C++'s; a number that is none is an unexpected error.
+pub(crate) fn plasma_error(number: i32) -> PlasmaError {
+    PlasmaError::from_number(number).unwrap_or(PlasmaError::UnexpectedError)
+}
+
+impl From<CxxPlasmaObject> for PlasmaObject {
+    fn from(object: CxxPlasmaObject) -> Self {
+        Self {
+            store_fd: MemFd { fd: object.fd, unique_id: object.unique_fd_id },
+            header_offset: object.header_offset.cast_unsigned() as u64,
+            data_offset: object.data_offset.cast_unsigned() as u64,
+            metadata_offset: object.metadata_offset.cast_unsigned() as u64,
+            data_size: object.data_size.cast_unsigned(),
+            metadata_size: object.metadata_size.cast_unsigned(),
+            allocated_size: object.allocated_size.cast_unsigned(),
+            device_num: object.device_num,
+            mmap_size: object.mmap_size,
+            fallback_allocated: object.fallback_allocated,
+            is_mutable: object.is_experimental_mutable_object,
+        }
+    }
+}
+
+impl From<PlasmaObject> for CxxPlasmaObject {
+    fn from(object: PlasmaObject) -> Self {
+        let offset = |offset: u64| isize::try_from(offset).unwrap_or(isize::MAX);
+        Self {
+            fd: object.store_fd.fd,
+            unique_fd_id: object.store_fd.unique_id,
+            header_offset: offset(object.header_offset),
+            data_offset: offset(object.data_offset),
+            metadata_offset: offset(object.metadata_offset),
+            data_size: object.data_size.cast_signed(),
+            metadata_size: object.metadata_size.cast_signed(),
+            allocated_size: object.allocated_size.cast_signed(),
+            device_num: object.device_num,
+            mmap_size: object.mmap_size,
+            fallback_allocated: object.fallback_allocated,
+            is_experimental_mutable_object: object.is_mutable,
+        }
+    }
+}
+
 const _: () = {
+    assert!(size_of::<CxxPlasmaObject>() == 88);
+    assert!(offset_of!(CxxPlasmaObject, unique_fd_id) == 8);
+    assert!(offset_of!(CxxPlasmaObject, header_offset) == 16);
+    assert!(offset_of!(CxxPlasmaObject, data_offset) == 24);
+    assert!(offset_of!(CxxPlasmaObject, metadata_offset) == 32);
+    assert!(offset_of!(CxxPlasmaObject, data_size) == 40);
+    assert!(offset_of!(CxxPlasmaObject, metadata_size) == 48);
+    assert!(offset_of!(CxxPlasmaObject, allocated_size) == 56);
+    assert!(offset_of!(CxxPlasmaObject, device_num) == 64);
+    assert!(offset_of!(CxxPlasmaObject, mmap_size) == 72);
+    assert!(offset_of!(CxxPlasmaObject, fallback_allocated) == 80);
+    assert!(offset_of!(CxxPlasmaObject, is_experimental_mutable_object) == 81);
     assert!(size_of::<CxxObjectId>() == 36);
     assert!(size_of::<CxxObjectInfo>() == 168);
     assert!(align_of::<CxxObjectInfo>() == 8);

@@ -9,9 +9,15 @@
 
 mod allocator;
 pub mod capi;
+mod client;
+mod create_request_queue;
 mod eviction_policy;
+mod fling;
+mod get_request_queue;
 mod layout;
 mod lifecycle;
 mod logging;
 mod object_store;
+mod protocol;
 mod stats_collector;
+mod store;

@@ -5,6 +5,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
+use rustix::event::{poll, PollFd, PollFlags};
 use rustix::io::Errno;
 use rustix::net::{
     recvmsg, sendmsg, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags,
@@ -13,7 +14,8 @@ use rustix::net::{
 
 use crate::context;
 
-/// Sends `payload`, at least a byte, and with its first byte a copy of the descriptor.
+/// Sends `payload`, at least a byte, and with its first byte a copy of the descriptor. Waits for room also when the
+/// socket itself does not block.
 ///
 /// # Errors
 /// When the other side is gone, or the payload is empty.
@@ -32,17 +34,38 @@ pub fn send_fd(stream: &UnixStream, fd: BorrowedFd<'_>, payload: &[u8]) -> io::R
         let bytes = [IoSlice::new(payload)];
         match sendmsg(stream.as_fd(), &bytes, &mut control, SendFlags::NOSIGNAL) {
             Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) => wait(stream, PollFlags::OUT)?,
             other => {
                 break other.map_err(|error| context(&error.into(), "sending a descriptor"))?
             }
         }
     };
+    let mut rest = &payload[sent..];
     let mut stream = stream;
-    stream.write_all(&payload[sent..])
+    while !rest.is_empty() {
+        match stream.write(rest) {
+            Ok(written) => rest = &rest[written..],
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                wait(stream, PollFlags::OUT)?
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Until a socket that does not block can go on.
+fn wait(stream: &UnixStream, flags: PollFlags) -> io::Result<()> {
+    match poll(&mut [PollFd::new(stream, flags)], None) {
+        Ok(_) | Err(Errno::INTR) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Receives a descriptor, which closes on exec, and the bytes that came with it. Returns how many
-/// bytes of `payload` were filled; the rest of a longer message stays in the socket.
+/// bytes of `payload` were filled; the rest of a longer message stays in the socket. Waits also when the socket itself
+/// does not block.
 ///
 /// # Errors
 /// When the other side has closed the connection, sent no descriptor or more than one, or when
@@ -60,6 +83,10 @@ pub fn recv_fd(stream: &UnixStream, payload: &mut [u8]) -> io::Result<(OwnedFd, 
         let received =
             match recvmsg(stream.as_fd(), &mut bytes, &mut control, RecvFlags::CMSG_CLOEXEC) {
                 Err(Errno::INTR) => continue,
+                Err(Errno::AGAIN) => {
+                    wait(stream, PollFlags::IN)?;
+                    continue;
+                }
                 other => other.map_err(|error| context(&error.into(), "receiving a descriptor"))?,
             };
         let mut fds: Vec<OwnedFd> = Vec::new();
@@ -123,6 +150,24 @@ mod tests {
         (&there).read_exact(&mut received[len..]).unwrap();
         sender.join().unwrap();
         assert!(received == long);
+    }
+
+    #[test]
+    fn a_socket_that_does_not_block_is_waited_for() {
+        let (here, there) = UnixStream::pair().unwrap();
+        here.set_nonblocking(true).unwrap();
+        there.set_nonblocking(true).unwrap();
+        let receiver = std::thread::spawn(move || {
+            let mut received = vec![0; 2_000_000];
+            let (_fd, len) = recv_fd(&there, &mut received).unwrap();
+            there.set_nonblocking(false).unwrap();
+            (&there).read_exact(&mut received[len..]).unwrap();
+            received
+        });
+        let sent: Vec<u8> = (0..2_000_000_u32).map(|at| at.to_le_bytes()[1]).collect();
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        send_fd(&here, File::open("/dev/null").unwrap().as_fd(), &sent).unwrap();
+        assert!(receiver.join().unwrap() == sent);
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub struct Options {
     #[arg(long, value_name = "DIRECTORY", default_value = "/tmp")]
     pub fallback_directory: PathBuf,
 
-    /// Use huge pages; the plasma directory must be a hugetlbfs or support them
+    /// Use huge pages, of the plasma directory if it is a hugetlbfs; ordinary ones, and a warning, if there are none
     #[arg(long)]
     pub huge_pages: bool,
 
@@ -60,8 +60,8 @@ pub struct Options {
     #[arg(long, value_name = "TIME", default_value = "10ms", value_parser = parse_interval)]
     pub retry_delay: Duration,
 
-    /// How full the disk of the fallback directory may be, from 0 to 1, before it is not used any more. 1: never
-    /// mind; 0: never use it
+    /// How full the disk of the fallback directory may be, from 0 to 1, before objects that waited do not go there
+    /// any more. 1: never mind; 0: it is full
     #[arg(long, value_name = "PART", default_value = "0.95", value_parser = parse_part)]
     pub disk_threshold: f64,
 
@@ -146,5 +146,29 @@ mod tests {
             Options::try_parse_from(["plasma-store", "--socket=/s", "--memory=1MiB"]).unwrap();
         assert_eq!(options.memory, 1 << 20);
         assert_eq!(options.store_config(), StoreConfig::new("/s"));
+    }
+
+    #[test]
+    fn every_option_arrives() {
+        let line = "plasma-store --socket /s --memory 1GB --threads 3 --allow-other-users --grace-period 7 \
+                    --retry-delay 3ms --max-unsealed 1KiB --max-requests 2 --max-descriptors 4 --max-message 5 \
+                    --max-connections 6";
+        let config = Options::try_parse_from(line.split_whitespace()).unwrap().store_config();
+        let limits = ClientLimits {
+            unsealed_bytes: 1024,
+            requests_in_flight: 2,
+            descriptors: 4,
+            message_bytes: 5,
+            connections: 6,
+        };
+        let expected = StoreConfig {
+            threads: 3,
+            allow_other_users: true,
+            grace_period_s: 7,
+            delay_on_full: Duration::from_millis(3),
+            limits,
+            ..StoreConfig::new("/s")
+        };
+        assert_eq!(config, expected);
     }
 }

@@ -2,10 +2,9 @@
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ray_object_manager::plasma::plasma_allocator::{
     InitError, PlasmaAllocator, PlasmaAllocatorConfig,
@@ -22,6 +21,9 @@ use super::options::Options;
 
 /// How old what is known of the disk may be.
 const DISK_INTERVAL: Duration = Duration::from_millis(100);
+
+/// How long a store may take to stop before another signal ends it at once.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Why there is no store.
 #[derive(Debug, thiserror::Error)]
@@ -89,20 +91,24 @@ fn parent(socket: &Path) -> Option<&Path> {
     socket.parent().filter(|parent| !parent.as_os_str().is_empty())
 }
 
-/// Listens to the signals that stop a store. A second one ends it wherever it hangs.
+/// Listens to the signals that stop a store.
 fn stop_signals() -> io::Result<Receiver<i32>> {
-    let stopping = Arc::new(AtomicBool::new(false));
-    for signal in [SIGTERM, SIGINT] {
-        let status = 128 + signal;
-        signal_hook::flag::register_conditional_shutdown(signal, status, Arc::clone(&stopping))?;
-        signal_hook::flag::register(signal, Arc::clone(&stopping))?;
-    }
     let mut signals = Signals::new([SIGTERM, SIGINT])?;
     let (sender, receiver) = mpsc::channel();
     std::thread::Builder::new().name("store.signals".into()).spawn(move || {
+        let mut first: Option<Instant> = None;
         for signal in signals.forever() {
-            if sender.send(signal).is_err() {
-                return;
+            match first {
+                None => {
+                    first = Some(Instant::now());
+                    // Fails when it has stopped already.
+                    let _ = sender.send(signal);
+                }
+                Some(first) if first.elapsed() < PATIENCE => {}
+                Some(_) => {
+                    log::error!("the store does not stop: it ends as it is");
+                    std::process::exit(128 + signal);
+                }
             }
         }
     })?;

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use ray_object_manager::plasma::client::{ConnectOptions, PlasmaClient};
 use rustix::process::{kill_process, Pid, Signal};
 use tempfile::TempDir;
 
@@ -110,6 +111,55 @@ impl Store {
     pub fn files(&self) -> Vec<String> {
         files(self.directory.path())
     }
+}
+
+/// Does not wait for a store.
+pub const ONCE: ConnectOptions = ConnectOptions {
+    retries: 0,
+    retry_interval: Duration::ZERO,
+    store_full_delay: Duration::from_millis(10),
+    read_only: false,
+    exclude_from_core_dump: true,
+    idle_connections: 4,
+};
+
+/// A client of a store that runs.
+pub fn connect(socket: &Path) -> PlasmaClient {
+    PlasmaClient::connect(socket, ONCE).unwrap()
+}
+
+/// The program `plasma`, for a store.
+pub fn plasma(socket: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_plasma"));
+    command.env("PLASMA_STORE_SOCKET", socket).args(arguments).stdin(Stdio::null());
+    command
+}
+
+/// What `plasma` prints, when all is well.
+pub fn says(socket: &Path, arguments: &[&str]) -> String {
+    let output = output(plasma(socket, arguments));
+    assert!(output.status.success(), "{arguments:?}: {output:?}");
+    assert!(output.stderr.is_empty(), "{arguments:?}: {output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// What `plasma --json` prints, when all is well.
+pub fn says_json(socket: &Path, arguments: &[&str]) -> serde_json::Value {
+    serde_json::from_str(&says(socket, &[&["--json"], arguments].concat())).unwrap()
+}
+
+/// What `plasma` complains about, and its exit code.
+pub fn complains(socket: &Path, arguments: &[&str]) -> (i32, String) {
+    let output = output(plasma(socket, arguments));
+    (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+}
+
+/// Runs a command with this on its standard input, and returns what it printed.
+pub fn fed(mut command: Command, input: &[u8]) -> Output {
+    let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), input).unwrap();
+    child.wait_with_output().unwrap()
 }
 
 /// The names in a directory.

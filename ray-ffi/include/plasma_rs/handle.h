@@ -9,18 +9,28 @@
 namespace plasma_rs {
 
 struct AllocatorHandle;
+struct ClientHandle;
+struct CreateQueueHandle;
 struct EvictionPolicyHandle;
+struct GetQueueHandle;
 struct LifecycleHandle;
 struct LruCacheHandle;
+struct MappedFileHandle;
+struct PlasmaStoreHandle;
 struct StatsHandle;
 struct StoreHandle;
 
 /// Gives a handle back to Rust.
 struct HandleDeleter {
   void operator()(AllocatorHandle *handle) const;
+  void operator()(ClientHandle *handle) const;
+  void operator()(CreateQueueHandle *handle) const;
   void operator()(EvictionPolicyHandle *handle) const;
+  void operator()(GetQueueHandle *handle) const;
   void operator()(LifecycleHandle *handle) const;
   void operator()(LruCacheHandle *handle) const;
+  void operator()(MappedFileHandle *handle) const;
+  void operator()(PlasmaStoreHandle *handle) const;
   void operator()(StatsHandle *handle) const;
   void operator()(StoreHandle *handle) const;
 };

@@ -12,6 +12,7 @@
 
 namespace plasma_rs {
 
+struct AddedObject;
 struct RawAllocation;
 
 /// A plasma::IAllocator that is not ours.
@@ -54,6 +55,54 @@ class LifecycleHook {
   virtual void on_object_deleting(const std::uint8_t *object) const = 0;
   virtual void on_object_ref_increased(const std::uint8_t *object) const = 0;
   virtual void on_object_ref_decreased(const std::uint8_t *object) const = 0;
+};
+
+/// A request that waits in a queue of creations.
+class CreateHook {
+ public:
+  virtual ~CreateHook() = default;
+  /// Tries to create the object. \param object Where the plasma::PlasmaObject goes. \return A PlasmaError.
+  virtual std::int32_t create(bool fallback, std::uint8_t *object) const = 0;
+};
+
+/// What a queue of creations asks of the world around it.
+class CreateQueueHook {
+ public:
+  virtual ~CreateQueueHook() = default;
+  virtual bool disk_is_full() const = 0;
+  /// Nanoseconds of any clock.
+  virtual std::int64_t now() const = 0;
+  virtual void collect_garbage() const = 0;
+  /// \return Whether objects are being spilled.
+  virtual bool spill() const = 0;
+  /// Once for all requests of a round that found no disk space either.
+  virtual void out_of_disk() const = 0;
+};
+
+/// A get that waits in a queue of gets.
+class GetHook {
+ public:
+  virtual ~GetHook() = default;
+};
+
+/// Is shown gets.
+class GetVisitor {
+ public:
+  virtual ~GetVisitor() = default;
+  /// \param last Whether the object was the last that this get waited for.
+  virtual void visit(const GetHook &get, bool last) const = 0;
+};
+
+/// What a store tells the world and asks it. Called from the store's threads, any of them at a time.
+class PlasmaStoreHook {
+ public:
+  virtual ~PlasmaStoreHook() = default;
+  virtual void object_created(std::int64_t size, std::int32_t source) const = 0;
+  virtual void object_added(const AddedObject &object) const = 0;
+  virtual void object_deleted(const std::uint8_t *id) const = 0;
+  virtual bool spill_objects() const = 0;
+  virtual void object_store_full() const = 0;
+  virtual bool disk_is_full() const = 0;
 };
 
 /// Copy-constructs the ray::ObjectInfo at `from` to the unused memory at `to`.

@@ -126,6 +126,18 @@ struct LayoutCheck {
   static_assert(offsetof(LocalObject, state_) == 256);
   static_assert(offsetof(LocalObject, source_) == 260);
   static_assert(sizeof(ray::PlasmaObjectHeader) == 96);
+  using PlasmaObject = plasma::PlasmaObject;
+  static_assert(sizeof(PlasmaObject) == 88 && alignof(PlasmaObject) == 8);
+  static_assert(offsetof(PlasmaObject, header_offset) == 16);
+  static_assert(offsetof(PlasmaObject, data_offset) == 24);
+  static_assert(offsetof(PlasmaObject, metadata_offset) == 32);
+  static_assert(offsetof(PlasmaObject, data_size) == 40);
+  static_assert(offsetof(PlasmaObject, metadata_size) == 48);
+  static_assert(offsetof(PlasmaObject, allocated_size) == 56);
+  static_assert(offsetof(PlasmaObject, device_num) == 64);
+  static_assert(offsetof(PlasmaObject, mmap_size) == 72);
+  static_assert(offsetof(PlasmaObject, fallback_allocated) == 80);
+  static_assert(offsetof(PlasmaObject, is_experimental_mutable_object) == 81);
 };
 #pragma GCC diagnostic pop
 

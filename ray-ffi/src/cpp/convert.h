@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <string>
 #include <vector>
 
 #include "plasma_rs/hooks.h"
@@ -35,6 +36,12 @@ inline ray::ObjectID ObjectIdFrom(const std::uint8_t *bytes) {
   ray::ObjectID id;
   std::memcpy(const_cast<std::uint8_t *>(id.Data()), bytes, ray::ObjectID::Size());
   return id;
+}
+
+/// An id of another kind from its bytes.
+template <typename Id>
+Id IdFrom(const std::array<std::uint8_t, 28> &bytes) {
+  return Id::FromBinary(std::string(bytes.begin(), bytes.end()));
 }
 
 /// Appends the ids behind the first `known` ones.

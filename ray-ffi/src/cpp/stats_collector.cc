@@ -5,6 +5,7 @@
 #include <string>
 
 #include "convert.h"
+#include "metrics.h"
 #include "ray-ffi/src/lifecycle.rs.h"
 #include "ray-ffi/src/stats_collector.rs.h"
 #include "ray/common/metrics.h"
@@ -39,6 +40,28 @@ const char *SourceName(plasma::flatbuf::ObjectSource source) {
 }
 
 }  // namespace
+
+void RecordObjectSize(std::int64_t size, plasma::flatbuf::ObjectSource source) {
+  static ray::stats::Histogram histogram{ray::GetObjectStoreDistHistogramMetric()};
+  if (const char *name = SourceName(source)) {
+    histogram.Record(static_cast<double>(size), {{ray::stats::SourceKey, name}});
+  }
+}
+
+void RecordMemory(const Counters &counters) {
+  static ray::stats::Gauge gauge{ray::GetObjectStoreMemoryGaugeMetric()};
+  const BytesByLocation bytes(counters);
+  for (const bool fallback_allocated : {false, true}) {
+    for (const bool sealed : {true, false}) {
+      const std::string location = fallback_allocated ? "MMAP_DISK" : "MMAP_SHM";
+      const std::string state = sealed ? "SEALED" : "UNSEALED";
+      gauge.Record(
+          static_cast<double>(bytes.Get({fallback_allocated, sealed})),
+          {{ray::stats::LocationKey, location}, {ray::stats::ObjectStateKey, state}});
+    }
+  }
+}
+
 }  // namespace plasma_rs
 
 namespace plasma {
@@ -76,25 +99,10 @@ void ObjectStatsCollector::OnObjectRefDecreased(const LocalObject &object) {
 }
 
 void ObjectStatsCollector::RecordObjectSize(const LocalObject &object) {
-  static ray::stats::Histogram histogram{ray::GetObjectStoreDistHistogramMetric()};
-  if (const char *source = plasma_rs::SourceName(object.GetSource())) {
-    histogram.Record(static_cast<double>(object.GetObjectSize()),
-                     {{ray::stats::SourceKey, source}});
-  }
+  plasma_rs::RecordObjectSize(object.GetObjectSize(), object.GetSource());
 }
 
-void ObjectStatsCollector::RecordMetrics() const {
-  static ray::stats::Gauge gauge{ray::GetObjectStoreMemoryGaugeMetric()};
-  for (const bool fallback_allocated : {false, true}) {
-    for (const bool sealed : {true, false}) {
-      const std::string location = fallback_allocated ? "MMAP_DISK" : "MMAP_SHM";
-      const std::string state = sealed ? "SEALED" : "UNSEALED";
-      gauge.Record(
-          static_cast<double>(bytes_by_loc_seal_.Get({fallback_allocated, sealed})),
-          {{ray::stats::LocationKey, location}, {ray::stats::ObjectStateKey, state}});
-    }
-  }
-}
+void ObjectStatsCollector::RecordMetrics() const { plasma_rs::RecordMemory(counters_); }
 
 void ObjectStatsCollector::GetDebugDump(std::stringstream &buffer) const {
   buffer << std::string(plasma_rs::stats_debug_dump(

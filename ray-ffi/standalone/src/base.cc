@@ -14,33 +14,9 @@
 #include <string_view>
 
 #include "ray/common/id.h"
-#include "ray/common/ray_config.h"
 #include "ray/object_manager/common.h"
 #include "ray/stats/metric.h"
 #include "ray/util/logging.h"
-
-namespace {
-
-bool FromEnvironment(const char *name, bool otherwise) {
-  const char *value = std::getenv(name);
-  if (value == nullptr) {
-    return otherwise;
-  }
-  const std::string_view text(value);
-  return text == "1" || text == "true" || text == "True";
-}
-
-}  // namespace
-
-RayConfig::RayConfig()
-    : preallocate_plasma_memory_(FromEnvironment("RAY_preallocate_plasma_memory", false)),
-      raylet_core_dump_exclude_plasma_store_(
-          FromEnvironment("RAY_raylet_core_dump_exclude_plasma_store", true)) {}
-
-RayConfig &RayConfig::instance() {
-  static RayConfig config;
-  return config;
-}
 
 namespace ray {
 namespace {

@@ -112,6 +112,12 @@ impl<C: PartialEq, R> GetRequestQueue<C, R> {
         self.by_object.get(object).map_or(0, Vec::len)
     }
 
+    /// The gets that wait for this object, in the order in which they came.
+    pub fn waiting_for(&self, object: &ObjectId) -> impl Iterator<Item = &R> {
+        let ids = self.by_object.get(object).map_or(&[][..], Vec::as_slice);
+        ids.iter().filter_map(|id| self.requests.get(id)).map(|pending| &pending.request)
+    }
+
     /// Objects that somebody waits for, in no order.
     pub fn objects(&self) -> impl Iterator<Item = &ObjectId> {
         self.by_object.keys()
@@ -169,7 +175,11 @@ mod tests {
         queue.add(2, vec![id(3)], "gone too");
         assert_eq!(queue.remove(over), Some((1, "over")));
         assert_eq!(queue.remove(over), None);
-        queue.remove_client(&2, |_, _| ());
+        assert_eq!(queue.waiting_for(&id(2)).collect::<Vec<_>>(), [&"gone"]);
+        let mut gone = Vec::new();
+        queue.remove_client(&2, |_, request| gone.push(request));
+        gone.sort_unstable();
+        assert_eq!(gone, ["gone", "gone too"]);
         assert_eq!((queue.len(), queue.objects().count()), (0, 0));
         assert_eq!(seal(&mut queue, 2), []);
     }

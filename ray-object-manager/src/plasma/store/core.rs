@@ -32,6 +32,7 @@ use crate::plasma::stats_collector::ObjectStatsCollector;
 /// What the world has to be told.
 #[derive(Debug)]
 pub(super) enum Event {
+    Created(i64, ObjectSource),
     Added(ObjectInfo),
     Deleted(ObjectId),
 }
@@ -372,6 +373,10 @@ impl<A: Allocator> Core<A> {
         client.connection.write(|out| encoder.create_reply(out, &object_id, result));
         if let Ok(object) = result {
             send_fd(client, object.store_fd);
+            if let (true, Some(object)) = (self.wants_events, self.lifecycle.get(&object_id)) {
+                let size = object.info().object_size();
+                self.events.push_back(Event::Created(size, object.source()));
+            }
         }
     }
 

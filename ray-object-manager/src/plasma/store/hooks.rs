@@ -2,7 +2,7 @@
 
 use ray_common::ObjectId;
 
-use crate::plasma::common::ObjectInfo;
+use crate::plasma::common::{ObjectInfo, ObjectSource};
 
 /// The four callbacks of Ray's store, and the state of the disk.
 ///
@@ -10,6 +10,9 @@ use crate::plasma::common::ObjectInfo;
 /// they may ask the store. For one object the calls come in the order of what happened to it. An object's seal
 /// is told before anybody gets an answer that shows it.
 pub trait StoreHooks: Send + Sync + 'static {
+    /// An object has been created, of so many bytes.
+    fn object_created(&self, _size: i64, _source: ObjectSource) {}
+
     /// An object has been sealed.
     fn object_added(&self, info: &ObjectInfo);
 
@@ -25,7 +28,7 @@ pub trait StoreHooks: Send + Sync + 'static {
     /// Whether the disk of the fallback files is too full to be used.
     fn disk_is_full(&self) -> bool;
 
-    /// Whether [`Self::object_added`] and [`Self::object_deleted`] do anything. Asked once.
+    /// Whether the calls about objects do anything. Asked once.
     fn wants_events(&self) -> bool {
         true
     }

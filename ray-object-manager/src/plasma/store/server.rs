@@ -547,6 +547,7 @@ impl<A: Allocator> Shared<A> {
             }
             for event in events {
                 match event {
+                    Event::Created(size, source) => self.hooks.object_created(size, source),
                     Event::Added(info) => self.hooks.object_added(&info),
                     Event::Deleted(id) => self.hooks.object_deleted(&id),
                 }

@@ -11,8 +11,12 @@
 #include <string>
 
 #include "ray/common/id.h"
+#include "ray/common/status.h"
 
 namespace ray {
+
+/// Is called when space is needed. Returns whether objects are being spilled.
+using SpillObjectsCallback = std::function<bool()>;
 
 /// The head of a mutable object, in shared memory. Layout of Ray's.
 struct PlasmaObjectHeader {

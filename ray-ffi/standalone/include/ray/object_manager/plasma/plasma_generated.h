@@ -28,5 +28,33 @@ enum class PlasmaError : int32_t {
   OutOfDisk = 8,
 };
 
+enum class MessageType : int64_t {
+  PlasmaDisconnectClient = 0,
+  PlasmaCreateRequest = 1,
+  PlasmaCreateRetryRequest = 2,
+  PlasmaCreateReply = 3,
+  PlasmaAbortRequest = 4,
+  PlasmaAbortReply = 5,
+  PlasmaSealRequest = 6,
+  PlasmaSealReply = 7,
+  PlasmaGetRequest = 8,
+  PlasmaGetReply = 9,
+  PlasmaReleaseRequest = 10,
+  PlasmaReleaseReply = 11,
+  PlasmaDeleteRequest = 12,
+  PlasmaDeleteReply = 13,
+  PlasmaContainsRequest = 14,
+  PlasmaContainsReply = 15,
+  PlasmaConnectRequest = 16,
+  PlasmaConnectReply = 17,
+  PlasmaGetDebugStringRequest = 18,
+  PlasmaGetDebugStringReply = 19,
+  MIN = PlasmaDisconnectClient,
+  MAX = PlasmaGetDebugStringReply,
+};
+
+/// The name of a type, or "" when there is no such type.
+const char *EnumNameMessageType(MessageType type);
+
 }  // namespace flatbuf
 }  // namespace plasma

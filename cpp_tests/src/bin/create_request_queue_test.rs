@@ -1,0 +1,7 @@
+//! `create_request_queue_test.cc`, with GMock's `main`.
+#![no_main]
+
+use ray_ffi as _;
+
+#[link(name = "create_request_queue_test", kind = "static", modifiers = "+whole-archive")]
+extern "C" {}

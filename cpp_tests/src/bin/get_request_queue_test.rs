@@ -1,0 +1,7 @@
+//! `get_request_queue_test.cc`, with GMock's `main`.
+#![no_main]
+
+use ray_ffi as _;
+
+#[link(name = "get_request_queue_test", kind = "static", modifiers = "+whole-archive")]
+extern "C" {}

@@ -1,0 +1,7 @@
+//! `protocol_test.cc`, with GMock's `main`.
+#![no_main]
+
+use ray_ffi as _;
+
+#[link(name = "protocol_test", kind = "static", modifiers = "+whole-archive")]
+extern "C" {}

@@ -1,0 +1,7 @@
+//! `store_test.cc`, with GMock's `main`.
+#![no_main]
+
+use ray_ffi as _;
+
+#[link(name = "store_test", kind = "static", modifiers = "+whole-archive")]
+extern "C" {}

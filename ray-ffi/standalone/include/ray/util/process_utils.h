@@ -1,0 +1,12 @@
+// Copyright 2026 The authors of this project. Licensed under the Apache License, Version 2.0.
+//
+// Stand-in for Ray's header of this name, with as much as the drop-in headers need. Inside a Ray build Ray's serves.
+
+#pragma once
+
+namespace ray {
+
+/// Ends the process at once, without destructors.
+[[noreturn]] void QuickExit();
+
+}  // namespace ray

@@ -1,0 +1,10 @@
+// Copyright 2026 The authors of this project. Licensed under the Apache License, Version 2.0.
+//
+// Stand-in for Ray's header of this name, with as much as the drop-in headers need. Inside a Ray build Ray's serves.
+
+#pragma once
+
+#include <string>
+
+/// Names the calling thread; only the first 15 bytes count.
+void SetThreadName(const std::string &thread_name);
