@@ -58,3 +58,24 @@ fn nothing_blocks_and_a_disconnect_wakes_everybody() {
     };
     soon(move || on_each_executor(test));
 }
+
+#[test]
+fn a_connection_that_nobody_answers_can_be_given_up() {
+    let test = || async {
+        for read_only in [false, true] {
+            let store = FakeStore::that_answers_one();
+            let options = ConnectOptions { read_only, ..ConnectOptions::default() };
+            let client = AsyncPlasmaClient::connect(store.socket(), options).await.unwrap();
+            let missing = client.get_one(id(), Timeout::Immediate).await.unwrap_err();
+            assert!(matches!(missing.cause, Cause::NotFound));
+            assert!(waits(client.get_one(id(), Timeout::Never)).await);
+            let disconnect = async {
+                pause(20).await;
+                client.disconnect();
+            };
+            let (got, ()) = zip(client.get_one(id(), Timeout::Never), disconnect).await;
+            assert!(matches!(got.unwrap_err().cause, Cause::Disconnected { .. }));
+        }
+    };
+    soon(move || on_each_executor(test));
+}

@@ -80,6 +80,30 @@ impl FakeStore {
         })
     }
 
+    /// Lets clients connect that only read, but answers nobody after the first; to that one it says that nothing is there.
+    pub(crate) fn that_answers_one() -> Self {
+        let (folder, listener) = Self::listen();
+        thread::spawn(move || {
+            let Ok((stream, _)) = listener.accept() else { return };
+            let incoming = Incoming::with_capacity(1024);
+            let mut peer = Peer { stream, incoming, encoder: Encoder::default(), first: None };
+            while let Some((kind, body)) = peer.request() {
+                match Request::decode(kind, &body).unwrap() {
+                    Request::Connect { capabilities } => {
+                        peer.reply(|e, out| e.connect_reply(out, 1 << 20, capabilities));
+                    }
+                    Request::Get { object_ids, .. } => {
+                        let missing = |id| (id, PlasmaObject::MISSING);
+                        let objects: Vec<_> = object_ids.iter().map(missing).collect();
+                        peer.reply(|e, out| e.get_reply(out, &objects, &[]));
+                    }
+                    other => panic!("{other:?}"),
+                }
+            }
+        });
+        Self { folder, _listener: None }
+    }
+
     pub(crate) fn socket(&self) -> PathBuf {
         self.folder.path().join("store")
     }

@@ -22,6 +22,7 @@ use crate::plasma::allocator::MemFd;
 struct WaitingLane {
     lane: Lane,
     known: HashSet<MemFd>,
+    greeted: bool,
 }
 
 #[derive(Debug, Default)]
@@ -55,7 +56,7 @@ impl Waiters {
         let idle = self.pool().idle.pop();
         let lane = match idle {
             Some(lane) => lane,
-            None => WaitingLane { lane: open()?, known: HashSet::new() },
+            None => WaitingLane { lane: open()?, known: HashSet::new(), greeted: false },
         };
         let mut pool = self.pool();
         if pool.closed {
@@ -91,6 +92,18 @@ pub(super) struct Waiter {
 }
 
 impl Waiter {
+    /// Asks for these capabilities, once on each connection.
+    pub(super) fn greet(&mut self, capabilities: u64) -> Result<(), Cause> {
+        match &mut self.lane {
+            Some(WaitingLane { lane, greeted, .. }) if capabilities != 0 && !*greeted => {
+                lane.connect(capabilities)?;
+                *greeted = true;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
     /// Asks for objects, which must differ.
     pub(super) fn ask(&mut self, ids: Vec<ObjectId>, timeout_ms: i64) -> Result<(), Cause> {
         let Some(WaitingLane { lane, .. }) = &mut self.lane else { return Ok(()) };
@@ -106,7 +119,7 @@ impl Waiter {
 
     /// Waits for the answer. Afterwards the store keeps the objects that are there.
     pub(super) fn wait(&mut self) -> Result<(), Cause> {
-        let Some(WaitingLane { lane, known }) = &mut self.lane else { return Ok(()) };
+        let Some(WaitingLane { lane, known, .. }) = &mut self.lane else { return Ok(()) };
         let got = lane.receive_get(&self.asked)?;
         for (fd, _) in got.files {
             if known.insert(fd) {
@@ -121,7 +134,7 @@ impl Waiter {
 
     /// Gives everything back, so that the connection can be used again.
     pub(super) fn release(mut self) -> Result<(), Cause> {
-        let Some(WaitingLane { lane, known }) = &mut self.lane else { return Ok(()) };
+        let Some(WaitingLane { lane, known, .. }) = &mut self.lane else { return Ok(()) };
         let held = std::mem::take(&mut self.held);
         lane.send(|encoder, out| {
             for (id, _, fallback) in &held {

@@ -78,6 +78,7 @@ impl Found {
             session.check_connected()?;
             return Ok(Sought::Over(self));
         };
+        session.end_on_error(waiter.greet(session.capabilities))?;
         session.end_on_error(waiter.ask(self.missing(), timeout_ms))?;
         Ok(Sought::Waiting(Box::new(Waiting { found: self, waiter })))
     }

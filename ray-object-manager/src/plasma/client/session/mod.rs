@@ -191,11 +191,7 @@ impl Session {
             let why = "the store closed the connection".to_owned();
             return Err(Cause::Disconnected { why });
         }
-        let mut lane = Lane::new(Arc::new(stream), SMALL_BUFFER);
-        if self.capabilities != 0 {
-            lane.connect(self.capabilities)?;
-        }
-        Ok(lane)
+        Ok(Lane::new(Arc::new(stream), SMALL_BUFFER))
     }
 
     pub(super) fn contains(&self, id: &ObjectId) -> Result<bool, Cause> {

@@ -96,6 +96,22 @@ fn no_more_than_so_many_stay() {
 }
 
 #[test]
+fn a_connection_asks_for_capabilities_once() {
+    let waiters = Arc::new(Waiters::new(1));
+    let (mut waiter, mut there) = open(&waiters);
+    waiter.greet(0).unwrap();
+    there.write_all(&reply(|e, out| e.connect_reply(out, 1, 2))).unwrap();
+    for _ in 0..3 {
+        waiter.greet(2).unwrap();
+        waiter.ask(vec![id(1)], -1).unwrap();
+        answer(&mut there, PlasmaObject::MISSING, false);
+        waiter.wait().unwrap();
+        waiter.release().unwrap();
+        waiter = idle(&waiters).unwrap();
+    }
+}
+
+#[test]
 fn closing_wakes_who_waits_and_lets_nobody_wait_again() {
     let waiters = Arc::new(Waiters::new(4));
     let (mut waiter, mut there) = open(&waiters);
