@@ -33,6 +33,8 @@ void Put(PlasmaClient &client, const ObjectID &id, int64_t size) {
   std::memset(data->Data(), 7, data->Size());
   ASSERT_TRUE(client.Seal(id).ok());
   ASSERT_TRUE(client.Release(id).ok());
+  // Releases have no answer; what comes after them has.
+  EXPECT_TRUE(client.GetMemoryUsage().ok());
 }
 
 TEST(PlasmaStoreRunnerTest, TellsOfObjectsAndCountsThem) {
@@ -65,6 +67,8 @@ TEST(PlasmaStoreRunnerTest, OneReferenceMakesAnObjectSpillable) {
   EXPECT_TRUE(other->Get({Id(1)}, -1, &more).ok());
   EXPECT_FALSE(runner.IsPlasmaObjectSpillable(Id(1)));
   more.clear();
+  EXPECT_TRUE(other->GetMemoryUsage().ok());
+  EXPECT_TRUE(runner.IsPlasmaObjectSpillable(Id(1)));
   std::shared_ptr<Buffer> data;
   EXPECT_TRUE(
       other->CreateAndSpillIfNeeded(Id(2), {}, false, 10, nullptr, 0, &data, kWorker).ok());

@@ -24,7 +24,10 @@ mod ffi {
         OutOfDisk,
         AlreadySealed,
         Invalid,
+        /// The connection broke.
         Disconnected,
+        /// Something else about it is wrong; it was made before a fork, for example.
+        IoError,
         Unknown,
     }
 
@@ -134,11 +137,10 @@ fn kind_of(cause: &Cause) -> ffi::ClientOutcomeKind {
         Cause::NotSealed | Cause::InUse | Cause::WrongSize { .. } => {
             ffi::ClientOutcomeKind::Invalid
         }
-        Cause::Disconnected { .. }
-        | Cause::Protocol(_)
-        | Cause::Forked { .. }
-        | Cause::Io(_)
-        | Cause::Timeout => ffi::ClientOutcomeKind::Disconnected,
+        Cause::Disconnected { .. } => ffi::ClientOutcomeKind::Disconnected,
+        Cause::Protocol(_) | Cause::Forked { .. } | Cause::Io(_) | Cause::Timeout => {
+            ffi::ClientOutcomeKind::IoError
+        }
         _ => ffi::ClientOutcomeKind::Unknown,
     }
 }

@@ -37,6 +37,7 @@ ray::Status ToStatus(const ClientOutcome &outcome) {
   case ClientOutcomeKind::AlreadySealed:
     return ray::Status::ObjectAlreadySealed(message);
   case ClientOutcomeKind::Disconnected:
+  case ClientOutcomeKind::IoError:
     return ray::Status::IOError(message);
   case ClientOutcomeKind::Invalid:
     return ray::Status::Invalid(message);

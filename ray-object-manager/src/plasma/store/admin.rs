@@ -1,7 +1,9 @@
-//! Answers about the store itself, as JSON.
+//! Answers about the store itself, as JSON. What is asked is copied under the store's lock, and written as text without it.
 
+use ray_common::ObjectId;
 use serde_json::{json, Value};
 
+use super::connection::Peer;
 use super::core::{Core, StoreSnapshot};
 use crate::plasma::allocator::Allocator;
 use crate::plasma::stats_collector::Tally;
@@ -9,17 +11,131 @@ use crate::plasma::stats_collector::Tally;
 /// Objects that one answer names at most.
 const MOST_OBJECTS: usize = 100_000;
 
-/// Answers `stat`, `ls` or `clients`; anything else is told so.
-pub(super) fn answer<A: Allocator>(core: &Core<A>, query: &str) -> String {
-    let answer = match query {
-        "stat" => stat(&core.snapshot()),
-        "ls" => objects(core),
-        "clients" => clients(core),
-        other => {
-            json!({ "error": format!("there is no query {other:?}; there are stat, ls and clients") })
+/// What was asked for.
+#[derive(Debug)]
+pub(super) enum Answer {
+    Stat(Box<StoreSnapshot>),
+    Objects { objects: Vec<Object>, total: usize },
+    Clients(Vec<Client>),
+    Unknown(String),
+}
+
+/// An object.
+#[derive(Debug)]
+pub(super) struct Object {
+    id: ObjectId,
+    data_size: i64,
+    metadata_size: i64,
+    sealed: bool,
+    references: i32,
+    fallback: bool,
+    mutable: bool,
+    source: i32,
+    created: i64,
+    offset: isize,
+}
+
+/// A client.
+#[derive(Debug)]
+pub(super) struct Client {
+    id: u64,
+    peer: Peer,
+    references: usize,
+    unsealed_bytes: u64,
+    in_flight: usize,
+    descriptors: usize,
+}
+
+/// Collects what `stat`, `ls` or `clients` asks for.
+pub(super) fn collect<A: Allocator>(core: &Core<A>, query: &str) -> Answer {
+    match query {
+        "stat" => Answer::Stat(Box::new(core.snapshot())),
+        "ls" => {
+            let table = core.lifecycle.table();
+            let object = |object: &crate::plasma::common::LocalObject<_>| {
+                let info: &crate::plasma::common::ObjectInfo = object.info();
+                Object {
+                    id: info.object_id,
+                    data_size: info.data_size,
+                    metadata_size: info.metadata_size,
+                    sealed: object.sealed(),
+                    references: object.ref_count(),
+                    fallback: object.allocation().fallback_allocated,
+                    mutable: info.is_mutable,
+                    source: object.source().0,
+                    created: object.create_time(),
+                    offset: object.allocation().offset,
+                }
+            };
+            let objects = table.iter().take(MOST_OBJECTS).map(object).collect();
+            Answer::Objects { objects, total: table.len() }
         }
-    };
-    answer.to_string()
+        "clients" => Answer::Clients(
+            core.clients
+                .iter()
+                .map(|(id, client)| Client {
+                    id: id.0,
+                    peer: client.connection.peer,
+                    references: client.held().len(),
+                    unsealed_bytes: client.unsealed_bytes,
+                    in_flight: client.in_flight,
+                    descriptors: client.descriptors(),
+                })
+                .collect(),
+        ),
+        other => Answer::Unknown(other.to_owned()),
+    }
+}
+
+impl Answer {
+    /// The text. Anything but a known query is told so.
+    pub(super) fn into_json(self) -> String {
+        match self {
+            Self::Stat(now) => stat(&now),
+            Self::Objects { objects, total } => {
+                json!({ "objects": objects.iter().map(Object::json).collect::<Vec<_>>(), "total": total })
+            }
+            Self::Clients(mut clients) => {
+                clients.sort_unstable_by_key(|client| client.id);
+                json!({ "clients": clients.iter().map(Client::json).collect::<Vec<_>>() })
+            }
+            Self::Unknown(query) => {
+                json!({ "error": format!("there is no query {query:?}; there are stat, ls and clients") })
+            }
+        }
+        .to_string()
+    }
+}
+
+impl Object {
+    fn json(&self) -> Value {
+        json!({
+            "id": self.id.to_string(),
+            "data_size": self.data_size,
+            "metadata_size": self.metadata_size,
+            "sealed": self.sealed,
+            "references": self.references,
+            "fallback": self.fallback,
+            "mutable": self.mutable,
+            "source": self.source,
+            "created": self.created,
+            "offset": self.offset,
+        })
+    }
+}
+
+impl Client {
+    fn json(&self) -> Value {
+        json!({
+            "id": self.id,
+            "pid": self.peer.pid,
+            "uid": self.peer.uid,
+            "references": self.references,
+            "unsealed_bytes": self.unsealed_bytes,
+            "requests_in_flight": self.in_flight,
+            "descriptors": self.descriptors,
+        })
+    }
 }
 
 fn tally(tally: Tally) -> Value {
@@ -37,7 +153,9 @@ fn stat(now: &StoreSnapshot) -> Value {
         "references": now.references,
         "pending_creates": now.pending_creates,
         "pending_create_bytes": now.pending_create_bytes,
+        "untaken_creates": now.untaken_creates,
         "pending_gets": now.pending_gets,
+        "eager_deletions": now.eager_deletions,
         "states": {
             "sealed_bytes": stats.bytes_at(false, true) + stats.bytes_at(true, true),
             "unsealed": tally(stats.unsealed),
@@ -67,48 +185,4 @@ fn stat(now: &StoreSnapshot) -> Value {
         "clients_total": counters.clients_total,
         "clients_expelled": counters.clients_expelled,
     })
-}
-
-fn objects<A: Allocator>(core: &Core<A>) -> Value {
-    let table = core.lifecycle.table();
-    let objects: Vec<Value> = table
-        .iter()
-        .take(MOST_OBJECTS)
-        .map(|object| {
-            let info = object.info();
-            json!({
-                "id": info.object_id.to_string(),
-                "data_size": info.data_size,
-                "metadata_size": info.metadata_size,
-                "sealed": object.sealed(),
-                "references": object.ref_count(),
-                "fallback": object.allocation().fallback_allocated,
-                "mutable": info.is_mutable,
-                "source": object.source().0,
-                "created": object.create_time(),
-                "offset": object.allocation().offset,
-            })
-        })
-        .collect();
-    json!({ "objects": objects, "total": table.len() })
-}
-
-fn clients<A: Allocator>(core: &Core<A>) -> Value {
-    let mut clients: Vec<_> = core.clients.iter().collect();
-    clients.sort_unstable_by_key(|(id, _)| **id);
-    let clients: Vec<Value> = clients
-        .iter()
-        .map(|(id, client)| {
-            json!({
-                "id": id.0,
-                "pid": client.connection.peer.pid,
-                "uid": client.connection.peer.uid,
-                "references": client.held().len(),
-                "unsealed_bytes": client.unsealed_bytes,
-                "requests_in_flight": client.in_flight,
-                "descriptors": client.descriptors(),
-            })
-        })
-        .collect();
-    json!({ "clients": clients })
 }

@@ -53,12 +53,14 @@ struct Get {
 }
 
 /// What remains to be done for a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Flow {
     /// Nothing.
     Done,
     /// The creation queue is to be served, and then the client told how its creation stands.
     Create(ObjectId, RequestId),
+    /// The client is to be sent this as text.
+    Admin(super::admin::Answer),
     /// The client said goodbye.
     Goodbye,
 }
@@ -260,9 +262,7 @@ impl<A: Allocator> Core<A> {
                 connection.write(|out| self.encoder.get_debug_string_reply(out, &text));
             }
             Request::Admin { query } => {
-                let connection = Arc::clone(&client.connection);
-                let json = super::admin::answer(self, query);
-                connection.write(|out| self.encoder.admin_reply(out, &json));
+                return Ok(Flow::Admin(super::admin::collect(self, query)));
             }
             Request::Disconnect => return Ok(Flow::Goodbye),
         }

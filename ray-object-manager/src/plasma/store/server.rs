@@ -26,7 +26,7 @@ use super::socket::Listener;
 use super::timers::Due;
 use crate::plasma::allocator::Allocator;
 use crate::plasma::create_request_queue::{AfterFull, Step};
-use crate::plasma::protocol::{Header, Request, HEADER_LENGTH};
+use crate::plasma::protocol::{Encoder, Header, Request, HEADER_LENGTH};
 
 /// Bytes that are read at once.
 const READ_LENGTH: usize = 64 << 10;
@@ -465,6 +465,11 @@ impl<A: Allocator + Send + 'static> Worker<A> {
                                 core = None;
                                 shared.drive_creates();
                                 shared.core.lock().answer_create(connection.id, object, request);
+                            }
+                            Ok(Flow::Admin(answer)) => {
+                                core = None;
+                                let json = answer.into_json();
+                                connection.write(|out| Encoder::default().admin_reply(out, &json));
                             }
                             Err(mistake) => {
                                 end = Some(End::Mistake(mistake));
