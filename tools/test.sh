@@ -5,7 +5,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
-stages=(format lint rust cpp properties libraries examples docs sanitizers bazel)
+stages=(format lint rust cpp properties fuzz libraries examples docs sanitizers bazel)
 [ $# -gt 0 ] && stages=("$@")
 tools/setup.sh test || exit 1
 logs=target/test-logs
@@ -20,8 +20,9 @@ cpp() { cargo test -p cpp-tests --locked --no-fail-fast; }
 properties() {
   PLASMA_RS_TEST_SCALE=full cargo test --profile quick-release -p ray-object-manager --locked --no-fail-fast --test '*'
 }
+fuzz() { tools/fuzz.sh; }
 libraries() { tools/build-libs.sh && tools/check-exports.sh; }
-examples() { examples/c/run.sh && tools/demo.sh; }
+examples() { examples/c/run.sh && tools/demo.sh && examples/client/run.sh; }
 docs() { RUSTDOCFLAGS="-D warnings" cargo doc --workspace --exclude cpp-tests --no-deps --locked; }
 sanitizers() { tools/sanitize.sh; }
 bazel() { tools/bazel.sh test //... --test_output=errors; }

@@ -122,8 +122,12 @@ impl<C: PartialEq, R, T> CreateRequestQueue<C, R, T> {
         id
     }
 
-    /// Names a request that is served without the queue.
+    /// Names a request that is served without the queue. If nobody waits, the store is not full: the next
+    /// to find it full gets a whole grace period.
     pub fn skip(&mut self) -> RequestId {
+        if self.waiting.is_empty() {
+            self.full_since_ns = None;
+        }
         self.next_id += 1;
         self.next_id - 1
     }
@@ -357,6 +361,12 @@ mod tests {
         assert_eq!(process(&mut queue, &mut store, 3, false), Outcome::Grace);
         assert_eq!(process(&mut queue, &mut store, 4, false), Outcome::Done);
         assert_eq!(queue.take_result(id), Some(Ok((20, true))));
+        // So does what needs no queue, unless somebody waits in it.
+        assert_eq!(queue.skip(), 2);
+        queue.add(1, 10, 10);
+        assert_eq!(process(&mut queue, &mut store, 100, false), Outcome::Grace);
+        assert_eq!(queue.skip(), 4);
+        assert_eq!(process(&mut queue, &mut store, 102, false), Outcome::Done);
     }
 
     #[test]

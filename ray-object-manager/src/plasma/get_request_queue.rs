@@ -1,6 +1,6 @@
 //! Ray's `GetRequestQueue`: gets that wait for objects to be sealed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use foldhash::fast::RandomState;
 use ray_common::ObjectId;
@@ -16,7 +16,7 @@ pub struct GetId(pub u64);
 pub struct GetRequestQueue<C, R> {
     next_id: u64,
     requests: HashMap<GetId, Pending<C, R>, RandomState>,
-    by_object: HashMap<ObjectId, Vec<GetId>, RandomState>,
+    by_object: HashMap<ObjectId, VecDeque<GetId>, RandomState>,
 }
 
 #[derive(Debug)]
@@ -41,7 +41,7 @@ impl<C: PartialEq, R> GetRequestQueue<C, R> {
         let id = GetId(self.next_id);
         self.next_id += 1;
         for object in &missing {
-            self.by_object.entry(*object).or_default().push(id);
+            self.by_object.entry(*object).or_default().push_back(id);
         }
         let count = missing.len();
         self.requests.insert(id, Pending { client, waits_for: missing, missing: count, request });
@@ -72,7 +72,10 @@ impl<C: PartialEq, R> GetRequestQueue<C, R> {
         let pending = self.requests.remove(&id)?;
         for object in &pending.waits_for {
             if let Some(waiting) = self.by_object.get_mut(object) {
-                waiting.retain(|one| *one != id);
+                // They stand in the order in which they came, and mostly end in it.
+                if let Ok(at) = waiting.binary_search(&id) {
+                    waiting.remove(at);
+                }
                 if waiting.is_empty() {
                     self.by_object.remove(object);
                 }
@@ -82,7 +85,7 @@ impl<C: PartialEq, R> GetRequestQueue<C, R> {
     }
 
     /// Drops every get of a client that has gone, each of which is handed to `dropped`. Linear in the number of
-    /// gets that wait.
+    /// gets that wait, and of those for the same objects.
     pub fn remove_client(&mut self, client: &C, mut dropped: impl FnMut(GetId, R)) {
         let gone: Vec<GetId> = self
             .requests
@@ -90,9 +93,22 @@ impl<C: PartialEq, R> GetRequestQueue<C, R> {
             .filter(|(_, pending)| pending.client == *client)
             .map(|(id, _)| *id)
             .collect();
+        let mut objects = Vec::new();
         for id in gone {
-            if let Some((_, request)) = self.remove(id) {
-                dropped(id, request);
+            if let Some(pending) = self.requests.remove(&id) {
+                objects.extend(pending.waits_for);
+                dropped(id, pending.request);
+            }
+        }
+        objects.sort_unstable();
+        objects.dedup();
+        // Each list once, however many of these gets are in it.
+        for object in objects {
+            if let Some(waiting) = self.by_object.get_mut(&object) {
+                waiting.retain(|id| self.requests.contains_key(id));
+                if waiting.is_empty() {
+                    self.by_object.remove(&object);
+                }
             }
         }
     }
@@ -109,13 +125,13 @@ impl<C: PartialEq, R> GetRequestQueue<C, R> {
 
     /// Gets that wait for this object.
     pub fn num_waiting_for(&self, object: &ObjectId) -> usize {
-        self.by_object.get(object).map_or(0, Vec::len)
+        self.by_object.get(object).map_or(0, VecDeque::len)
     }
 
     /// The gets that wait for this object, in the order in which they came.
     pub fn waiting_for(&self, object: &ObjectId) -> impl Iterator<Item = &R> {
-        let ids = self.by_object.get(object).map_or(&[][..], Vec::as_slice);
-        ids.iter().filter_map(|id| self.requests.get(id)).map(|pending| &pending.request)
+        let ids = self.by_object.get(object).into_iter().flatten();
+        ids.filter_map(|id| self.requests.get(id)).map(|pending| &pending.request)
     }
 
     /// Objects that somebody waits for, in no order.
@@ -182,5 +198,12 @@ mod tests {
         assert_eq!(gone, ["gone", "gone too"]);
         assert_eq!((queue.len(), queue.objects().count()), (0, 0));
         assert_eq!(seal(&mut queue, 2), []);
+        // Of several for one object those of others stay, in their order.
+        for (client, name) in [(1, "a"), (2, "b"), (1, "c"), (3, "d")] {
+            queue.add(client, vec![id(1), id(4)], name);
+        }
+        queue.remove_client(&1, |_, _| ());
+        assert_eq!(queue.num_waiting_for(&id(4)), 2);
+        assert_eq!(seal(&mut queue, 4), [(2, "b waits".into()), (3, "d waits".into())]);
     }
 }

@@ -5,6 +5,10 @@ use ray_common::ObjectId;
 
 use super::ProtocolError;
 
+/// Ids in a message. Offsets may all point to the same, so a short message can have many; the answer to a get of so
+/// many is just within [`super::MAX_BODY_LENGTH`].
+const MOST_IDS: usize = 500_000;
+
 type Result<T> = std::result::Result<T, ProtocolError>;
 
 /// A table inside a buffer.
@@ -125,6 +129,10 @@ impl<'a> Table<'a> {
     pub(super) fn ids(&self, slot: usize, field: &'static str) -> Result<IdList<'a>> {
         let at = self.target(slot)?.ok_or(ProtocolError::MissingField(field))?;
         let offsets = vector(self.buffer, at, 4)?;
+        if offsets.len() / 4 > MOST_IDS {
+            let why = format!("{} ids; at most {MOST_IDS} are allowed", offsets.len() / 4);
+            return Err(ProtocolError::BadField { field, why });
+        }
         let list = IdList { buffer: self.buffer, start: at + 4, offsets };
         (0..list.len()).try_for_each(|i| list.read(i, field).map(drop))?;
         Ok(list)

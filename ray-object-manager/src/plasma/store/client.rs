@@ -26,6 +26,10 @@ pub(super) struct Client {
     fallback: HashMap<i64, usize, RandomState>,
     /// Bytes of objects that it created and that are not sealed.
     pub(super) unsealed_bytes: u64,
+    /// Bytes of its creations that wait.
+    pub(super) queued_bytes: u64,
+    /// Ids in its gets that wait.
+    pub(super) waiting_ids: usize,
     /// Gets and creations that wait.
     pub(super) in_flight: usize,
     /// Whether it may only read: it gets descriptors that cannot be written through.
@@ -40,6 +44,8 @@ impl Client {
             sent: Vec::new(),
             fallback: HashMap::default(),
             unsealed_bytes: 0,
+            queued_bytes: 0,
+            waiting_ids: 0,
             in_flight: 0,
             read_only: false,
         }

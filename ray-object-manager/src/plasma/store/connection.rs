@@ -99,6 +99,16 @@ impl Connection {
         }
     }
 
+    /// Whether more than so many bytes are to be sent, not counting what somebody is sending.
+    pub(super) fn has_more_than(&self, bytes: usize) -> bool {
+        let outbox = self.outbox.lock();
+        let rest = outbox.rest.iter().map(|piece| match piece {
+            Piece::Bytes(bytes) => bytes.len(),
+            Piece::Fd(_) => 1,
+        });
+        outbox.bytes.len() + rest.sum::<usize>() > bytes
+    }
+
     /// Sends what there is, without a lock while it does. `spare` is an empty buffer to write into meanwhile.
     pub(super) fn flush(&self, spare: &mut Vec<u8>) -> Flushed {
         let mut outbox = self.outbox.lock();
@@ -136,6 +146,19 @@ impl Connection {
         }
     }
 
+    /// Takes what is to be sent: the bytes, and how many descriptors.
+    pub(super) fn take(&self) -> (Vec<u8>, usize) {
+        let mut outbox = self.outbox.lock();
+        let (mut bytes, mut fds) = (std::mem::take(&mut outbox.bytes), 0);
+        for piece in std::mem::take(&mut outbox.rest) {
+            match piece {
+                Piece::Fd(_) => fds += 1,
+                Piece::Bytes(more) => bytes.extend(more),
+            }
+        }
+        (bytes, fds)
+    }
+
     /// The socket can be written again.
     pub(super) fn unblock(&self) {
         self.outbox.lock().blocked = false;
@@ -144,6 +167,11 @@ impl Connection {
     /// Whether the client is slow to read: then nothing more is read from it.
     pub(super) fn is_blocked(&self) -> bool {
         self.outbox.lock().blocked
+    }
+
+    /// Whether nothing is sent to the client any more.
+    pub(super) fn is_closed(&self) -> bool {
+        self.outbox.lock().closed
     }
 
     /// Shows whether the client is slow to read, which does not change meanwhile.

@@ -29,6 +29,9 @@ use crate::plasma::protocol::{
 };
 use crate::plasma::stats_collector::ObjectStatsCollector;
 
+/// Ids in all the gets of one client that wait. What it costs to remember so many is some 200 MB.
+const MOST_WAITING_IDS: usize = 1_000_000;
+
 /// What the world has to be told.
 #[derive(Debug)]
 pub(super) enum Event {
@@ -43,6 +46,13 @@ pub(super) struct Creation {
     client: ClientId,
     pub(super) info: ObjectInfo,
     source: ObjectSource,
+}
+
+/// What a creation that was queued has become. It may have gone again before its creator asks.
+#[derive(Debug, Clone, Copy)]
+struct Created {
+    id: ObjectId,
+    object: PlasmaObject,
 }
 
 /// A get that waits.
@@ -116,7 +126,7 @@ pub struct StoreSnapshot {
 pub(super) struct Core<A: Allocator> {
     pub(super) lifecycle: PlasmaLifecycle<A>,
     pub(super) clients: HashMap<ClientId, Client, RandomState>,
-    creates: CreateRequestQueue<ClientId, Creation, PlasmaObject>,
+    creates: CreateRequestQueue<ClientId, Creation, Created>,
     gets: GetRequestQueue<ClientId, Get>,
     pub(super) timers: Timers,
     pub(super) events: VecDeque<Event>,
@@ -139,14 +149,19 @@ struct Creator<'a, A: Allocator> {
     lifecycle: &'a mut PlasmaLifecycle<A>,
     clients: &'a mut HashMap<ClientId, Client, RandomState>,
     disk_is_full: bool,
+    /// Files of its own kind that a client may use.
+    descriptors: usize,
 }
 
-impl<A: Allocator> CreateHandler<Creation, PlasmaObject> for Creator<'_, A> {
-    fn create(&mut self, creation: &Creation, fallback: bool) -> Result<PlasmaObject, PlasmaError> {
+impl<A: Allocator> CreateHandler<Creation, Created> for Creator<'_, A> {
+    fn create(&mut self, creation: &Creation, fallback: bool) -> Result<Created, PlasmaError> {
         let Some(client) = self.clients.get_mut(&creation.client) else {
             return Err(PlasmaError::UnexpectedError);
         };
-        create(self.lifecycle, client, &creation.info, creation.source, fallback)
+        let fallback = fallback && client.descriptors() < self.descriptors;
+        let info = &creation.info;
+        let object = create(self.lifecycle, client, info, creation.source, fallback)?;
+        Ok(Created { id: info.object_id, object })
     }
 
     fn disk_is_full(&mut self) -> bool {
@@ -172,22 +187,29 @@ fn create<A: Allocator>(
     Ok(PlasmaObject::of(object))
 }
 
-/// Finds a sealed object for a client, which has a reference to it from then on.
+/// Finds a sealed object for a client, which has a reference to it from then on. It may use so many files of their own.
 fn find<A: Allocator>(
     lifecycle: &mut PlasmaLifecycle<A>,
     client: &mut Client,
     id: &ObjectId,
-) -> Option<PlasmaObject> {
-    let found = lifecycle.get_object(id)?;
+    descriptors: usize,
+) -> Result<Option<PlasmaObject>, Mistake> {
+    let Some(found) = lifecycle.get_object(id) else {
+        return Ok(None);
+    };
     let object = lifecycle.table().object(found);
     if !object.sealed() {
-        return None;
+        return Ok(None);
+    }
+    let in_file = object.allocation().fallback_allocated;
+    if in_file && client.descriptors() >= descriptors && !client.holds(id) {
+        return Err(Mistake::TooManyDescriptors(descriptors));
     }
     let described = PlasmaObject::of(object);
     if client.hold(*id, object.allocation()) {
         lifecycle.add_reference_to(id, found);
     }
-    Some(described)
+    Ok(Some(described))
 }
 
 fn bytes<I: ObjectDescription>(object: &LocalObject<I>) -> u64 {
@@ -205,6 +227,10 @@ pub(super) enum Mistake {
     ReleaseUnsealed(ObjectId),
     #[error("more than {0} gets and creations at once")]
     TooManyRequests(usize),
+    #[error("gets for more than {0} objects at once")]
+    TooManyWaitingIds(usize),
+    #[error("objects in more than {0} files of their own")]
+    TooManyDescriptors(usize),
 }
 
 impl<A: Allocator> Core<A> {
@@ -280,7 +306,8 @@ impl<A: Allocator> Core<A> {
         let allowed = size.filter(|size| {
             request.device_num == 0
                 && !client.read_only
-                && client.unsealed_bytes.saturating_add(*size) <= limits.unsealed_bytes
+                && client.unsealed_bytes.saturating_add(client.queued_bytes).saturating_add(*size)
+                    <= limits.unsealed_bytes
                 && client.descriptors() < limits.descriptors
         });
         let quick =
@@ -317,6 +344,9 @@ impl<A: Allocator> Core<A> {
         size: u64,
     ) -> Result<Flow, Mistake> {
         self.wait(id)?;
+        if let Some(client) = self.clients.get_mut(&id) {
+            client.queued_bytes = client.queued_bytes.saturating_add(size);
+        }
         let object_id = info.object_id;
         let request = self.creates.add(id, Creation { client: id, info, source }, size);
         Ok(Flow::Create(object_id, request))
@@ -347,6 +377,7 @@ impl<A: Allocator> Core<A> {
                 if known {
                     self.waited(id);
                 }
+                let result = result.and_then(|created| self.still_there(id, created));
                 self.write_created(id, object_id, result);
             }
             None => {
@@ -358,6 +389,13 @@ impl<A: Allocator> Core<A> {
                 }
             }
         }
+    }
+
+    /// The object of a creation, unless its creator has let go of it since: then its file may be another's by now.
+    fn still_there(&self, id: ClientId, created: Created) -> Result<PlasmaObject, PlasmaError> {
+        let held = self.clients.get(&id).is_some_and(|client| client.holds(&created.id));
+        let now = self.lifecycle.get(&created.id).filter(|_| held).map(PlasmaObject::of);
+        now.filter(|now| *now == created.object).ok_or(PlasmaError::UnexpectedError)
     }
 
     fn write_created(
@@ -389,10 +427,18 @@ impl<A: Allocator> Core<A> {
 
     /// Serves the head of the creation queue. With [`Step::Full`] comes the object that does not fit.
     pub(super) fn drive(&mut self, disk_is_full: bool) -> (Step, Option<ObjectInfo>) {
-        let mut creator =
-            Creator { lifecycle: &mut self.lifecycle, clients: &mut self.clients, disk_is_full };
+        let head = self.head();
+        let mut creator = Creator {
+            lifecycle: &mut self.lifecycle,
+            clients: &mut self.clients,
+            disk_is_full,
+            descriptors: self.limits.descriptors,
+        };
         let step = self.creates.step(&mut creator);
         self.collect_deleted();
+        if matches!(step, Step::Finished(_) | Step::OutOfDisk(_)) {
+            self.left_queue(head);
+        }
         match step {
             Step::Full(_) => {
                 let head = self.creates.waiting().next().map(|head| head.request.info.clone());
@@ -404,14 +450,33 @@ impl<A: Allocator> Core<A> {
 
     /// Goes on after the world was asked to spill.
     pub(super) fn drive_full(&mut self, id: RequestId, spilling: bool, now: i64) -> AfterFull {
+        let head = self.head();
         let mut creator = Creator {
             lifecycle: &mut self.lifecycle,
             clients: &mut self.clients,
             disk_is_full: false,
+            descriptors: self.limits.descriptors,
         };
         let after = self.creates.head_is_full(id, spilling, now, &mut creator);
         self.collect_deleted();
+        if matches!(after, AfterFull::Finished(..)) {
+            self.left_queue(head);
+        }
         after
+    }
+
+    /// Whose creation is the first in the queue, and its size.
+    fn head(&self) -> Option<(ClientId, u64)> {
+        self.creates.waiting().next().map(|head| (head.client, head.object_size))
+    }
+
+    /// A creation waits no longer: if it succeeded its bytes are among those not sealed now.
+    fn left_queue(&mut self, head: Option<(ClientId, u64)>) {
+        if let Some((client, size)) = head {
+            if let Some(client) = self.clients.get_mut(&client) {
+                client.queued_bytes = client.queued_bytes.saturating_sub(size);
+            }
+        }
     }
 
     /// Ends serving the creation queue, and tries again later if something is left in it.
@@ -493,7 +558,8 @@ impl<A: Allocator> Core<A> {
     /// Gives a client a reference to a sealed object, unless it has one.
     fn reference(&mut self, id: ClientId, object_id: &ObjectId) {
         if let Some(client) = self.clients.get_mut(&id) {
-            find(&mut self.lifecycle, client, object_id);
+            // To a client that has too many descriptors it is not there.
+            let _ = find(&mut self.lifecycle, client, object_id, self.limits.descriptors);
         }
     }
 
@@ -506,7 +572,7 @@ impl<A: Allocator> Core<A> {
             return Ok(());
         };
         for object_id in ids.iter() {
-            let found = find(&mut self.lifecycle, client, &object_id);
+            let found = find(&mut self.lifecycle, client, &object_id, self.limits.descriptors)?;
             if found.is_none() {
                 missing.push(object_id);
             }
@@ -522,6 +588,12 @@ impl<A: Allocator> Core<A> {
             return Ok(());
         }
         self.wait(id)?;
+        if let Some(client) = self.clients.get_mut(&id) {
+            client.waiting_ids += ids.len();
+            if client.waiting_ids > MOST_WAITING_IDS {
+                return Err(Mistake::TooManyWaitingIds(MOST_WAITING_IDS));
+            }
+        }
         missing.sort_unstable();
         missing.dedup();
         // A negative timeout never ends; so does one that is further away than clocks go.
@@ -542,9 +614,11 @@ impl<A: Allocator> Core<A> {
             self.timers.cancel(deadline, Due::Get(get_id));
         }
         self.waited(id);
-        let Some(client) = self.clients.get(&id) else {
+        let Some(client) = self.clients.get_mut(&id) else {
             return;
         };
+        client.waiting_ids = client.waiting_ids.saturating_sub(get.object_ids.len());
+        let client = &*client;
         let lifecycle = &self.lifecycle;
         let held = |id: &ObjectId| client.holds(id).then(|| lifecycle.get(id)).flatten();
         let objects: Vec<_> = get

@@ -15,6 +15,8 @@ mod connection;
 mod core;
 pub mod disk;
 pub mod hooks;
+#[doc(hidden)]
+pub mod machine;
 mod metrics;
 mod server;
 mod socket;

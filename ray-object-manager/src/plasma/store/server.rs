@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use foldhash::fast::RandomState;
 use parking_lot::{Condvar, Mutex, MutexGuard};
@@ -33,6 +33,12 @@ const READ_LENGTH: usize = 64 << 10;
 
 /// Messages of one client that are handled before others get a turn at the state.
 const MESSAGES_AT_ONCE: usize = 64;
+
+/// Bytes of answers to one client beyond which others get a turn, and it has to read before more is done for it.
+const ANSWERS_AT_ONCE: usize = 1 << 20;
+
+/// How long no clients are taken in when that has failed.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
 /// What an event of the operating system is about: these, or a client by its number.
 const LISTENER: u64 = 0;
@@ -280,17 +286,46 @@ impl<A: Allocator + Send + 'static> Worker<A> {
             match rustix::net::accept_with(&listener.socket, flags) {
                 Ok(socket) => self.admit(socket),
                 Err(Errno::INTR | Errno::CONNABORTED) => {}
-                Err(Errno::MFILE | Errno::NFILE) => {
-                    log::error!("no descriptor is left for another client");
-                    let mut reserve = self.shared.reserve.lock();
-                    let had = reserve.take().is_some();
-                    drop(rustix::net::accept_with(&listener.socket, flags));
-                    *reserve = spare_descriptor();
-                    if !had {
-                        return;
-                    }
-                }
-                Err(_) => return,
+                Err(Errno::AGAIN) => return,
+                Err(Errno::MFILE | Errno::NFILE) => match self.turn_away(&listener.socket) {
+                    Ok(()) => log::warn!("a client is turned away: no descriptor is left for it"),
+                    Err(Errno::AGAIN) => return,
+                    Err(error) => return self.pause(&listener.socket, error),
+                },
+                Err(error) => return self.pause(&listener.socket, error),
+            }
+        }
+    }
+
+    /// Takes a client in the place of the spare descriptor, and ends its connection. Without a free descriptor the
+    /// operating system does not even say that nobody waits.
+    fn turn_away(&self, listener: &OwnedFd) -> Result<(), Errno> {
+        let mut reserve = self.shared.reserve.lock();
+        drop(reserve.take());
+        let turned_away = rustix::net::accept_with(listener, SocketFlags::CLOEXEC).map(drop);
+        *reserve = spare_descriptor();
+        turned_away
+    }
+
+    /// Nobody can be taken in at present: looks again later, and not all the time.
+    fn pause(&self, listener: &OwnedFd, error: Errno) {
+        log::error!("the store can take no clients in at present: {error}");
+        let data = epoll::EventData::new_u64(LISTENER);
+        match epoll::modify(&self.shared.epolls[0], listener, data, epoll::EventFlags::empty()) {
+            Ok(()) => {
+                self.shared.core.lock().timers.add(Instant::now() + ACCEPT_PAUSE, Due::Accept)
+            }
+            Err(error) => log::error!("the listening socket cannot be left alone: {error}"),
+        }
+    }
+
+    fn resume(&self) {
+        if let Some(listener) = self.shared.listener.lock().as_ref() {
+            let data = epoll::EventData::new_u64(LISTENER);
+            let flags = epoll::EventFlags::IN;
+            if let Err(error) = epoll::modify(&self.shared.epolls[0], &listener.socket, data, flags)
+            {
+                log::error!("the listening socket cannot be watched: {error}");
             }
         }
     }
@@ -331,7 +366,7 @@ impl<A: Allocator + Send + 'static> Worker<A> {
 
     /// Something is to be done by now.
     fn time(&mut self) {
-        let mut create = false;
+        let (mut create, mut accept) = (false, false);
         let mut core = self.shared.core.lock();
         let now = Instant::now();
         while let Some(due) = core.timers.take_due(now) {
@@ -341,10 +376,14 @@ impl<A: Allocator + Send + 'static> Worker<A> {
                     core.rested();
                     create = true;
                 }
+                Due::Accept => accept = true,
             }
         }
         core.timers.rearm();
         drop(core);
+        if accept {
+            self.resume();
+        }
         if create {
             self.shared.drive_creates();
         }
@@ -384,6 +423,9 @@ impl<A: Allocator + Send + 'static> Worker<A> {
         if flags.contains(epoll::EventFlags::OUT) {
             connection.unblock();
             self.flush(&connection);
+            if connection.is_closed() {
+                return Err(End::Gone);
+            }
             if !connection.is_blocked() {
                 self.interest(&connection);
                 if !reading.input.is_empty() {
@@ -427,6 +469,10 @@ impl<A: Allocator + Send + 'static> Worker<A> {
             if !more || connection.is_blocked() {
                 return Ok(used);
             }
+            // What it asked for before it went would be done in vain.
+            if connection.is_closed() {
+                return Err(End::Gone);
+            }
         }
     }
 
@@ -440,9 +486,19 @@ impl<A: Allocator + Send + 'static> Worker<A> {
         let mut used = 0;
         let mut more = true;
         let mut end = None;
-        let others = {
+        // Those whose gets are over by what is done here.
+        let mut others = Vec::new();
+        {
             let mut core: Option<MutexGuard<'_, Core<A>>> = None;
-            for _ in 0..MESSAGES_AT_ONCE {
+            let mut let_go = |core: &mut Option<MutexGuard<'_, Core<A>>>| {
+                if let Some(mut core) = core.take() {
+                    others.append(&mut core.to_flush);
+                }
+            };
+            for number in 0..MESSAGES_AT_ONCE {
+                if number > 0 && connection.has_more_than(ANSWERS_AT_ONCE) {
+                    break;
+                }
                 match message(&bytes[used..], shared.config.limits.message_bytes) {
                     Err(mistake) => {
                         end = Some(End::Mistake(mistake));
@@ -462,12 +518,12 @@ impl<A: Allocator + Send + 'static> Worker<A> {
                                 break;
                             }
                             Ok(Flow::Create(object, request)) => {
-                                core = None;
+                                let_go(&mut core);
                                 shared.drive_creates();
                                 shared.core.lock().answer_create(connection.id, object, request);
                             }
                             Ok(Flow::Admin(answer)) => {
-                                core = None;
+                                let_go(&mut core);
                                 let json = answer.into_json();
                                 connection.write(|out| Encoder::default().admin_reply(out, &json));
                             }
@@ -479,8 +535,8 @@ impl<A: Allocator + Send + 'static> Worker<A> {
                     }
                 }
             }
-            core.map(|mut core| std::mem::take(&mut core.to_flush)).unwrap_or_default()
-        };
+            let_go(&mut core);
+        }
         self.shared.tell();
         self.flush(connection);
         self.flush_all(others);
@@ -526,7 +582,7 @@ impl<A: Allocator + Send + 'static> Worker<A> {
 }
 
 /// The message at the beginning of some bytes, and its length; `None` when it is not complete.
-fn message(bytes: &[u8], limit: usize) -> Result<Option<(Request<'_>, usize)>, Mistake> {
+pub(super) fn message(bytes: &[u8], limit: usize) -> Result<Option<(Request<'_>, usize)>, Mistake> {
     let Some(header) = bytes.first_chunk::<HEADER_LENGTH>() else {
         return Ok(None);
     };

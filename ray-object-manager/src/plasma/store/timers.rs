@@ -15,6 +15,8 @@ use crate::plasma::get_request_queue::GetId;
 /// What is to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Due {
+    /// Clients are taken in again.
+    Accept,
     /// The creation queue is tried again.
     Create,
     /// A get is answered with what there is.
