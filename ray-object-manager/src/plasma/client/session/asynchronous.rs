@@ -74,8 +74,7 @@ impl Drop for Queued {
                     false
                 }
                 Ok(Creation::Done(_)) => {
-                    // What can fail is the connection, and with it goes the object.
-                    let _ = session.abort(&wanted.id);
+                    session.give_up(wanted.id);
                     true
                 }
                 Err(_) => true,
