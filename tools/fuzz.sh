@@ -7,9 +7,10 @@
 # The instrumentation is LLVM's, which the stable compiler has; nothing else is needed. What the fuzzers learn goes to
 # fuzz/found; fuzz/corpus is what they begin with.
 set -euo pipefail
-cd "$(dirname "$0")/../fuzz"
+cd "$(dirname "$0")/.."
+target=$(realpath -m "${CARGO_TARGET_DIR:-target}")/fuzz
+cd fuzz
 
-target=${CARGO_TARGET_DIR:-../target}/fuzz
 host=$(rustc -vV | sed -n 's/^host: //p')
 export RUSTFLAGS="${RUSTFLAGS:-} --cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
   -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table"
@@ -19,8 +20,8 @@ fuzz() {
   local name=$1 runs=$2 seconds=$3
   mkdir -p "found/$name" "artifacts/$name"
   echo "== $name"
-  "$target/$host/release/$name" -runs="$runs" -max_total_time="$seconds" -seed="${FUZZ_SEED:-1}" -max_len=4096 -timeout=10 \
-    -rss_limit_mb=1024 -print_final_stats=1 -artifact_prefix="artifacts/$name/" "found/$name" "corpus/$name" 2>&1 |
+  "$target/$host/release/$name" -runs="$runs" -max_total_time="$seconds" -seed="${FUZZ_SEED:-1}" -max_len=4096 \
+    -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 -artifact_prefix="artifacts/$name/" "found/$name" "corpus/$name" 2>&1 |
     grep -vE '^#[0-9]+\s+(NEW|REDUCE)|NEW_FUNC'
 }
 

@@ -235,11 +235,14 @@ fn nor_does_anything_of_the_kind() {
     }
 }
 
+/// What one does and what becomes of it, and the same of the other.
+type Pair = (&'static str, Vec<u8>, End, Vec<u8>, End);
+
 /// One does something to what another is at.
 #[test]
 fn nor_do_two_together() {
     let mut store = Watched::start(&[]);
-    let cases: [(&str, Vec<u8>, End, Vec<u8>, End); 9] = [
+    let cases: [Pair; 9] = [
         ("seal of another's", made(), Fine, seal(ONE), Fine),
         ("abort of another's", made(), Fine, abort(ONE), Closed),
         ("release of another's", made(), Fine, release(ONE, true), Fine),
