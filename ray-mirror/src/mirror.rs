@@ -33,7 +33,11 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 /// How long the disk counts as full after the shadow said so.
 const DISK_STAYS_FULL: Duration = Duration::from_millis(100);
 
+/// Smaller objects have few whole pages, or none.
+const WORTH_DISCARDING: u64 = 256 << 10;
+
 type Evict = Box<dyn Fn(&ObjectId) -> bool + Send + Sync>;
+type Discard = fn(u64, u64);
 
 /// The hooks of a store whose objects have twins. See the crate.
 pub struct Mirror {
@@ -42,6 +46,8 @@ pub struct Mirror {
     /// Removes an object of ours that nobody uses.
     evict: OnceLock<Evict>,
     disk_was_full: Mutex<Option<Instant>>,
+    /// Gives back the pages of a twin.
+    discard: OnceLock<Discard>,
 }
 
 enum State {
@@ -64,6 +70,7 @@ struct Link {
     more_pressure: Option<Pressure>,
     /// The shadow counts the time since something did not fit, which ends when it creates something from its queue.
     grace_runs: bool,
+    discard: Option<Discard>,
     /// Twins that the shadow has evicted, to be looked after.
     lost: Vec<ObjectId>,
 }
@@ -79,6 +86,7 @@ impl Mirror {
             changed: Condvar::new(),
             evict: OnceLock::new(),
             disk_was_full: Mutex::new(None),
+            discard: OnceLock::new(),
         });
         let thread = std::thread::Builder::new().name("store.mirror".into());
         let weak = Arc::downgrade(&mirror);
@@ -95,6 +103,12 @@ impl Mirror {
     /// Says how an object of ours is removed if nobody uses it. It is called from hooks.
     pub fn set_evict(&self, evict: impl Fn(&ObjectId) -> bool + Send + Sync + 'static) {
         let _ = self.evict.set(Box::new(evict));
+    }
+
+    /// Says how the pages of a twin are given back: so many bytes from an offset in the shadow's main file. It is called
+    /// while the twin is there.
+    pub fn set_discard(&self, discard: fn(u64, u64)) {
+        let _ = self.discard.set(discard);
     }
 
     fn connected(&self, link: Result<Link, PeerError>) {
@@ -136,6 +150,7 @@ impl Mirror {
         let State::Connected(link) = &mut *state else {
             return None;
         };
+        link.discard = link.discard.or_else(|| self.discard.get().copied());
         match act(link).and_then(|result| link.look_after_lost(self.evict.get()).map(|()| result)) {
             Ok(result) => {
                 if link.twins.has_dirty() || link.pressure.is_some() {
@@ -226,6 +241,7 @@ impl Link {
             pressure: None,
             more_pressure: None,
             grace_runs: false,
+            discard: None,
             lost: Vec::new(),
         })
     }
@@ -529,8 +545,16 @@ impl Link {
 
     fn note(&mut self, answer: Answer) {
         match answer {
-            Answer::Created(id, Creation::Done { file, fallback, .. }) => {
+            Answer::Created(id, Creation::Done { file, offset, fallback }) => {
                 self.twins.place(&id, Place::There { file, fallback });
+                if let (false, Some(twin)) = (fallback, self.twins.get(&id)) {
+                    // A channel has a header there.
+                    let size = u64::try_from(twin.info.data_size).unwrap_or(0);
+                    let worth = size >= WORTH_DISCARDING && !twin.info.is_mutable;
+                    if let Some(discard) = self.discard.filter(|_| worth) {
+                        discard(offset, size);
+                    }
+                }
             }
             Answer::Created(id, other) => {
                 log::warn!("the raylet's own store has not created {id}: {other:?}");

@@ -72,7 +72,11 @@ pub unsafe extern "C" fn mmap(
             .is_some_and(|raylet| guarded(|| memory::is_shadow(raylet, fd, flags)).is_some());
     let (flags, fd) = if shadow { (memory::SHADOW_FLAGS, -1) } else { (flags, fd) };
     // SAFETY: what the caller vouches for; of the shadow's memory nobody but the shadow sees anything.
-    unsafe { memory::system_mmap(address, length, protection, flags, fd, offset) }
+    let mapped = unsafe { memory::system_mmap(address, length, protection, flags, fd, offset) };
+    if shadow {
+        memory::note(mapped, length);
+    }
+    mapped
 }
 
 /// In the place of `fallocate` of the C library.

@@ -8,7 +8,7 @@
 use std::os::fd::RawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use libc::{c_int, c_void, off_t, size_t};
 use ray_mirror::RayletArguments;
@@ -18,6 +18,38 @@ pub(crate) const SHADOW_FLAGS: c_int =
     libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
 
 static PREALLOCATED: AtomicBool = AtomicBool::new(false);
+
+/// Where the memory is that stands for the shadow's main file, which is mapped first and for ever, and how long it is.
+static MAIN: (AtomicUsize, AtomicUsize) = (AtomicUsize::new(0), AtomicUsize::new(0));
+
+/// Notes where the shadow's memory is.
+pub(crate) fn note(address: *mut c_void, length: size_t) {
+    if address == libc::MAP_FAILED {
+        return;
+    }
+    let first = MAIN.0.compare_exchange(0, address as usize, Ordering::AcqRel, Ordering::Acquire);
+    if first.is_ok() {
+        MAIN.1.store(length, Ordering::Release);
+    }
+}
+
+/// Gives back the pages that lie wholly in an object of the shadow, where its allocator may have written when it was free.
+///
+/// # Safety
+/// The object exists in the shadow's main file at this place, and nobody uses its contents.
+pub(crate) unsafe fn discard(offset: u64, length: u64) -> Option<()> {
+    const PAGE: usize = 64 << 10; // The largest that there is.
+    let (base, size) = (MAIN.0.load(Ordering::Acquire), MAIN.1.load(Ordering::Acquire));
+    let (offset, length) = (usize::try_from(offset).ok()?, usize::try_from(length).ok()?);
+    let end = offset.checked_add(length).filter(|end| *end <= size)?;
+    let (start, end) = ((base + offset).next_multiple_of(PAGE), (base + end) / PAGE * PAGE);
+    if start < end {
+        let advice = rustix::mm::Advice::LinuxDontNeed;
+        // SAFETY: these pages are mapped, private and without a file, and hold nothing that anybody reads.
+        unsafe { rustix::mm::madvise(start as *mut c_void, end - start, advice) }.ok()?;
+    }
+    Some(())
+}
 
 /// Whether the raylet wanted all pages of its store at once.
 pub(crate) fn is_preallocated() -> bool {

@@ -63,14 +63,19 @@ impl Run {
         command.args([program, "--figures", "--temporary"]).arg(temporary);
         command.arg("--plasma").arg(plasma).args(&self.arguments);
         command.env_remove("RAY_ADDRESS").env("RAY_AUTH_MODE", "disabled");
-        // A busy machine takes its time.
-        command.env("RAY_USAGE_STATS_ENABLED", "0").env("RAY_raylet_start_wait_time_s", "300");
+        command.env("RAY_USAGE_STATS_ENABLED", "0");
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         command
     }
 
-    /// Runs it to its end.
+    /// Runs it to its end. Ray gives a node 30 s to start, which a busy machine may need more than once.
     pub(crate) fn go(self) -> Outcome {
+        let once = || self.try_once();
+        once().or_else(|_| once()).or_else(|_| once()).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// The same, once; an error when Ray did not start in time.
+    fn try_once(&self) -> Result<Outcome, String> {
         // Short, for the paths of sockets; and the memory's folder is nobody else's, so that what stays there is seen.
         let temporary = tempfile::Builder::new().prefix("r").tempdir_in("/tmp").unwrap();
         let plasma = TempDir::new_in("/dev/shm").unwrap();
@@ -91,6 +96,9 @@ impl Run {
         std::io::Seek::rewind(&mut errors).unwrap();
         errors.read_to_string(&mut text).unwrap();
         outcome.output.push_str(&text);
+        if outcome.output.contains("timed out during startup") {
+            return Err(outcome.output);
+        }
         let session = session.unwrap_or_else(|| panic!("{status}: {}", outcome.output));
         outcome.store_log =
             std::fs::read_to_string(session.join("logs/raylet.err")).unwrap_or_default();
@@ -100,7 +108,7 @@ impl Run {
         {
             outcome.left_behind.extend(files_in(&folder));
         }
-        outcome
+        Ok(outcome)
     }
 
     /// Reads what the program prints, and answers. Returns the folder of Ray's session.
