@@ -1,71 +1,21 @@
 //! The client on our store.
 
+mod client_async;
 mod client_support;
+mod doc_store;
+mod fake_store;
+mod our_store;
+mod read_only;
 
-use std::path::PathBuf;
-use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use client_support::concurrency::is_disconnected;
-use client_support::{id, until, Store, MEMORY};
+use client_support::{id, Store};
+use our_store::OurStore;
 use ray_object_manager::plasma::client::{ConnectOptions, PlasmaClient, Timeout};
-use ray_object_manager::plasma::plasma_allocator::{PlasmaAllocator, PlasmaAllocatorConfig};
-use ray_object_manager::plasma::store::disk::DiskMonitor;
-use ray_object_manager::plasma::store::{NoHooks, PlasmaStore, StoreConfig};
 
-client_support::test_client_on!(super::OurStore);
-
-/// Ours, in this process.
-struct OurStore {
-    store: PlasmaStore<PlasmaAllocator>,
-    folder: tempfile::TempDir,
-}
-
-impl OurStore {
-    fn start_in(folder: tempfile::TempDir, grace: u32) -> Self {
-        let allocator = PlasmaAllocator::new(PlasmaAllocatorConfig {
-            plasma_directory: "/dev/shm".into(),
-            fallback_directory: folder.path().into(),
-            footprint_limit: i64::try_from(MEMORY).unwrap(),
-            hugepage_enabled: false,
-            preallocate: false,
-            exclude_from_core_dump: true,
-        });
-        let disk = DiskMonitor::new(vec![folder.path().into()], 1.0, Duration::from_secs(1));
-        let config = StoreConfig {
-            grace_period_s: grace.into(),
-            ..StoreConfig::new(folder.path().join("store"))
-        };
-        let hooks = Arc::new(NoHooks::new(disk));
-        let store = PlasmaStore::start(config, allocator.unwrap(), hooks).unwrap();
-        Self { store, folder }
-    }
-
-    /// Ends the store; another can be started there.
-    fn end(self) -> tempfile::TempDir {
-        self.store.stop();
-        self.folder
-    }
-}
-
-impl Store for OurStore {
-    fn start_with_grace(seconds: u32) -> Self {
-        Self::start_in(tempfile::tempdir().unwrap(), seconds)
-    }
-
-    fn socket(&self) -> PathBuf {
-        self.folder.path().join("store")
-    }
-
-    fn expect_idle(&self) {
-        until("the store is idle", || {
-            let now = self.store.snapshot();
-            now.references + now.pending_gets + now.untaken_creates == 0
-        });
-        assert_eq!(self.store.snapshot().counters.clients_expelled, 0);
-    }
-}
+client_support::test_client_on!(crate::our_store::OurStore);
 
 #[test]
 fn a_client_connects_again_to_another_store() {

@@ -4,7 +4,6 @@ use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::ptr::NonNull;
-use std::sync::OnceLock;
 
 use mmap_rs::{Mmap, MmapFlags, MmapMut, MmapOptions};
 use rustix::mm::{madvise, Advice};
@@ -16,7 +15,7 @@ use crate::pages::round_up;
 /// How a [`ReceivedFile`] is mapped.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ReceivedFileOptions {
-    /// Map for reading, and a second time for writing only when something is written. Keeps the descriptor open.
+    /// Map for reading only.
     pub read_only: bool,
     /// Leave the mapping out of core dumps.
     pub exclude_from_core_dump: bool,
@@ -25,7 +24,7 @@ pub struct ReceivedFileOptions {
 #[derive(Debug)]
 enum Map {
     ReadWrite(MmapMut),
-    ReadOnly { map: Mmap, file: File, writable: OnceLock<MmapMut> },
+    ReadOnly(Mmap),
 }
 
 /// The first bytes of a file that another process sent, shared with it. Unmapped on drop.
@@ -36,8 +35,6 @@ enum Map {
 pub struct ReceivedFile {
     map: Map,
     size: usize,
-    page_size: usize,
-    exclude_from_core_dump: bool,
 }
 
 impl ReceivedFile {
@@ -62,11 +59,13 @@ impl ReceivedFile {
         let map = if options.read_only {
             let map = mapping_of(&file, size, page_size)?.map().map_err(from_mmap)?;
             exclude(map.as_ptr(), map.size(), dump);
-            Map::ReadOnly { map, file, writable: OnceLock::new() }
+            Map::ReadOnly(map)
         } else {
-            Map::ReadWrite(map_for_writing(&file, size, page_size, dump)?)
+            let map = mapping_of(&file, size, page_size)?.map_mut().map_err(from_mmap)?;
+            exclude(map.as_ptr(), map.size(), dump);
+            Map::ReadWrite(map)
         };
-        Ok(Self { map, size, page_size, exclude_from_core_dump: dump })
+        Ok(Self { map, size })
     }
 
     /// How many bytes may be used.
@@ -84,38 +83,21 @@ impl ReceivedFile {
     pub fn pointer(&self, offset: usize, length: usize) -> Option<NonNull<u8>> {
         let base = match &self.map {
             Map::ReadWrite(map) => map.as_ptr(),
-            Map::ReadOnly { map, .. } => map.as_ptr(),
+            Map::ReadOnly(map) => map.as_ptr(),
         };
         self.contains(offset, length).then(|| NonNull::new(base.cast_mut().wrapping_add(offset)))?
     }
 
-    /// Where `length` bytes at `offset` can be written. It may be another address than that for reading.
+    /// Where `length` bytes at `offset` can be written: the same address.
     ///
     /// # Errors
-    /// When they do not all lie in the mapping, or cannot be mapped for writing.
+    /// When they do not all lie in the mapping, or it is for reading only.
     pub fn writable_pointer(&self, offset: usize, length: usize) -> io::Result<NonNull<u8>> {
-        let base = match &self.map {
-            Map::ReadWrite(map) => map.as_ptr(),
-            Map::ReadOnly { file, writable, .. } => self.writable(file, writable)?.as_ptr(),
-        };
-        let inside = self.contains(offset, length);
-        inside
-            .then(|| NonNull::new(base.cast_mut().wrapping_add(offset)))
-            .flatten()
-            .ok_or_else(|| io::ErrorKind::InvalidInput.into())
-    }
-
-    fn writable<'a>(
-        &self,
-        file: &File,
-        writable: &'a OnceLock<MmapMut>,
-    ) -> io::Result<&'a MmapMut> {
-        if let Some(map) = writable.get() {
-            return Ok(map);
+        if let Map::ReadOnly(_) = self.map {
+            let why = "the memory is mapped for reading only";
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
         }
-        let map = map_for_writing(file, self.size, self.page_size, self.exclude_from_core_dump)?;
-        // Who comes second drops a mapping that nobody has seen.
-        Ok(writable.get_or_init(|| map))
+        self.pointer(offset, length).ok_or_else(|| io::ErrorKind::InvalidInput.into())
     }
 
     /// Copies `bytes` to `offset`.
@@ -167,12 +149,6 @@ fn mapping_of(file: &File, size: usize, page_size: usize) -> io::Result<MmapOpti
     Ok(unsafe { options.with_file(file, 0) })
 }
 
-fn map_for_writing(file: &File, size: usize, page_size: usize, dump: bool) -> io::Result<MmapMut> {
-    let map = mapping_of(file, size, page_size)?.map_mut().map_err(from_mmap)?;
-    exclude(map.as_ptr(), map.size(), dump);
-    Ok(map)
-}
-
 /// Best effort: it changes the size of a dump, nothing else.
 fn exclude(base: *const u8, length: usize, wanted: bool) {
     if !wanted {
@@ -216,36 +192,36 @@ mod tests {
 
     #[test]
     fn what_is_written_is_in_the_file_and_not_in_dumps() {
-        for options in [WRITE, READ] {
-            let file = file(10_000);
-            let mapping = ReceivedFile::map(fd(&file), 9000, options).unwrap();
-            mapping.copy_in(8996, b"last").unwrap();
-            let mut bytes = [0; 4];
-            file.read_exact_at(&mut bytes, 8996).unwrap();
-            assert_eq!(&bytes, b"last");
-            // SAFETY: only this thread knows the file.
-            assert_eq!(unsafe { mapping.bytes(8996, 4) }, b"last");
-            let base = mapping.pointer(0, 1).unwrap();
-            assert!(smaps(base, "VmFlags").contains(" dd"));
-            let permissions = if options.read_only { "r--s" } else { "rw-s" };
-            assert!(smaps(base, "s ").contains(permissions));
-        }
+        let file = file(10_000);
+        let mapping = ReceivedFile::map(fd(&file), 9000, WRITE).unwrap();
+        mapping.copy_in(8996, b"last").unwrap();
+        let mut bytes = [0; 4];
+        file.read_exact_at(&mut bytes, 8996).unwrap();
+        assert_eq!(&bytes, b"last");
+        // SAFETY: only this thread knows the file.
+        assert_eq!(unsafe { mapping.bytes(8996, 4) }, b"last");
+        let base = mapping.pointer(0, 1).unwrap();
+        assert_eq!(mapping.writable_pointer(0, 9000).unwrap(), base);
+        assert!(smaps(base, "VmFlags").contains(" dd"));
+        assert!(smaps(base, "s ").contains("rw-s"));
     }
 
     #[test]
-    fn nothing_is_mapped_for_writing_before_somebody_writes() {
-        let file = file(8192);
-        let mapping = ReceivedFile::map(fd(&file), 8192, READ).unwrap();
-        let Map::ReadOnly { writable, .. } = &mapping.map else { panic!("{mapping:?}") };
-        assert!(writable.get().is_none());
-        let first = mapping.writable_pointer(0, 8192).unwrap();
-        assert!(smaps(first, "s ").contains("rw-s"));
-        assert_eq!(mapping.writable_pointer(0, 1).unwrap(), first, "once");
-        assert_ne!(mapping.pointer(0, 1).unwrap(), first);
-        let read_only_file = File::open("/proc/self/exe").unwrap();
-        let mapping = ReceivedFile::map(read_only_file.into(), 4096, READ).unwrap();
-        assert!(mapping.writable_pointer(0, 1).is_err());
-        assert!(mapping.copy_in(0, b"x").is_err());
+    fn what_is_mapped_for_reading_cannot_be_written() {
+        let readable = File::open("/proc/self/exe").unwrap();
+        let file = file(4096);
+        file.write_all_at(b"first", 0).unwrap();
+        for (fd, writable) in [(fd(&file), true), (readable.into(), false)] {
+            let mapping = ReceivedFile::map(fd, 4096, READ).unwrap();
+            let base = mapping.pointer(0, 1).unwrap();
+            assert!(smaps(base, "VmFlags").contains(" dd"));
+            assert!(smaps(base, "r--").contains("r--"));
+            assert!(mapping.writable_pointer(0, 1).is_err());
+            assert!(mapping.copy_in(0, b"x").is_err());
+            // SAFETY: only this thread knows the file.
+            let first = unsafe { mapping.bytes(0, 5) };
+            assert_eq!(first == b"first", writable);
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Tests of the client, for any store. `real-peers` runs them on Ray's.
 
 pub(crate) mod concurrency;
+pub(crate) mod futures;
 pub(crate) mod objects;
 
 use std::path::PathBuf;
@@ -81,6 +82,10 @@ macro_rules! test_client_on {
             when_the_store_goes_everything_fails_and_nothing_hangs,
             rays_counts,
             a_fork_gets_errors_and_disturbs_nobody,
+        );
+        client_support::test_client_on!($store, futures:
+            futures_put_get_and_wait,
+            dropped_futures_leave_nothing,
         );
     };
     ($store:ty, $module:ident: $($test:ident),* $(,)?) => {

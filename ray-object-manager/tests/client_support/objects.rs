@@ -276,10 +276,14 @@ pub(crate) fn a_reader_maps_for_reading_only<S: Store>() {
     assert_eq!(buffer.data(), b"data");
     let mapping = mapping_of(buffer.data().as_ptr()).unwrap();
     assert!(mapping.contains("r--s"), "{mapping}");
-    // It can create nevertheless.
-    let other = ray_common::ObjectId::random();
-    reader.put(other, b"more", b"").unwrap();
-    assert_eq!(writer.get_one(other, Timeout::Immediate).unwrap().data(), b"more");
+    let error = reader.create(&CreateOptions::new(ray_common::ObjectId::random(), 1)).unwrap_err();
+    assert!(matches!(error.cause, Cause::ReadOnly), "{error}");
+    let mutable = ray_common::ObjectId::random();
+    writer.create(&CreateOptions::new(mutable, 1).mutable()).unwrap().seal().unwrap();
+    assert!(matches!(reader.get_mutable(mutable).unwrap_err().cause, Cause::ReadOnly));
+    assert!(reader.is_connected());
+    drop(buffer);
+    store.expect_idle();
 }
 
 pub(crate) fn store_tells_about_itself<S: Store>() {

@@ -1,56 +1,68 @@
 //! The client for Rust programs.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use parking_lot::RwLock;
 use ray_common::ObjectId;
 
-use super::buffer::{Buffer, MutableBuffer, MutableObject};
-use super::error::{Cause, Operation, Result};
+use super::buffer::{Buffer, MutableBuffer, MutableObject, Unsealed};
+use super::error::{Operation, Result};
 use super::options::{ConnectOptions, CreateOptions, Deletion, Timeout};
-use super::session::Session;
-
-#[derive(Debug)]
-struct Shared {
-    path: PathBuf,
-    options: ConnectOptions,
-    session: RwLock<Arc<Session>>,
-}
+use super::session::{Found, Session};
+use super::shared::{only, Shared};
 
 /// A client of a plasma store. Copies share one connection.
 ///
 /// Every method may be called by several threads at once; a get that waits hinders no other call. When the store has
-/// gone, every call returns [`Cause::Disconnected`] at once until [`Self::reconnect`] succeeds.
+/// gone, every call returns [`super::Cause::Disconnected`] at once until [`Self::reconnect`] succeeds.
 ///
-/// Do not use it in a fork of the process that connected: calls return [`Cause::Forked`] there.
+/// Do not use it in a fork of the process that connected: calls return [`super::Cause::Forked`] there.
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc_store/mod.rs"));
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// # let _store = start_store(folder.path(), 64 << 20, 0);
+/// # let socket = folder.path().join("store");
+/// use ray_common::ObjectId;
+/// use ray_object_manager::plasma::client::{
+///     Cause, ConnectOptions, Deletion, PlasmaClient, Timeout,
+/// };
+///
+/// let client = PlasmaClient::connect(socket, ConnectOptions::default())?;
+/// let (first, second) = (ObjectId::random(), ObjectId::random());
+/// client.put(first, b"data", b"")?;
+/// let found = client.get(&[first, second], Timeout::Immediate)?;
+/// assert_eq!(found[0].as_deref(), Some(&b"data"[..]));
+/// assert!(found[1].is_none());
+///
+/// let error = client.get_one(second, Timeout::Immediate).unwrap_err();
+/// assert!(matches!(error.cause, Cause::NotFound));
+/// assert_eq!(client.delete(&[first, second])?, [Deletion::WhenReleased, Deletion::NotFound]);
+/// drop(found);
+/// assert!(!client.contains(first)?);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct PlasmaClient {
     shared: Arc<Shared>,
-}
-
-fn only(ids: &[ObjectId]) -> Option<ObjectId> {
-    if let [id] = ids {
-        return Some(*id);
-    }
-    None
 }
 
 impl PlasmaClient {
     /// Connects to the store that listens at `path`.
     ///
     /// # Errors
-    /// [`Cause::Disconnected`] when nobody listens there after all retries.
+    /// [`super::Cause::Disconnected`] when nobody listens there after all retries.
     pub fn connect(path: impl AsRef<Path>, options: ConnectOptions) -> Result<Self> {
         let path = path.as_ref().to_owned();
         let session = Session::connect(&path, &options);
         let session = session.map_err(|cause| cause.at(Operation::Connect, None))?;
-        let session = RwLock::new(Arc::new(session));
-        Ok(Self { shared: Arc::new(Shared { path, options, session }) })
+        Ok(Self { shared: Shared::new(path, options, session) })
     }
 
     pub(super) fn session(&self) -> Arc<Session> {
-        Arc::clone(&self.shared.session.read())
+        self.shared.session()
     }
 
     /// Creates an object, to be filled in place.
@@ -58,12 +70,13 @@ impl PlasmaClient {
     /// With [`super::WhenFull::Wait`] the call lasts until there is room.
     ///
     /// # Errors
-    /// [`Cause::ObjectExists`], [`Cause::OutOfMemory`], [`Cause::OutOfDisk`], [`Cause::Refused`].
+    /// [`super::Cause::ObjectExists`], [`super::Cause::OutOfMemory`], [`super::Cause::OutOfDisk`], [`super::Cause::Refused`]; [`super::Cause::ReadOnly`]
+    /// before anything is sent.
     pub fn create(&self, options: &CreateOptions<'_>) -> Result<MutableBuffer> {
         let session = self.session();
         let object = session.create(options, 1);
         let object = object.map_err(|cause| cause.at(Operation::Create, options.id))?;
-        Ok(MutableBuffer::new(session, options.id, object))
+        Ok(MutableBuffer::new(Unsealed::new(session, options.id, object)))
     }
 
     /// Creates an object with this content and seals it.
@@ -73,12 +86,7 @@ impl PlasmaClient {
     pub fn put(&self, id: ObjectId, data: &[u8], metadata: &[u8]) -> Result<()> {
         let options = CreateOptions::new(id, data.len() as u64).metadata(metadata);
         let mut buffer = self.create(&options)?;
-        let place = buffer.data_mut();
-        if place.len() != data.len() {
-            let cause = Cause::WrongSize { expected: place.len(), actual: data.len() };
-            return Err(cause.at(Operation::Write, id));
-        }
-        place.copy_from_slice(data);
+        buffer.fill(data)?;
         buffer.seal().map(drop)
     }
 
@@ -86,46 +94,34 @@ impl PlasmaClient {
     /// may stand there more than once.
     ///
     /// # Errors
-    /// [`Cause::Disconnected`] and the like only.
+    /// [`super::Cause::Disconnected`] and the like only.
     pub fn get(&self, ids: &[ObjectId], timeout: Timeout) -> Result<Vec<Option<Buffer>>> {
-        let session = self.session();
-        let objects = session.get(ids, timeout.milliseconds());
-        let objects = objects.map_err(|cause| cause.at(Operation::Get, only(ids)))?;
-        let buffer = |(id, object): (&ObjectId, Option<_>)| {
-            object.map(|object| Buffer::new(Arc::clone(&session), *id, object))
-        };
-        Ok(ids.iter().zip(objects).map(buffer).collect())
+        let found = self.session().get(ids, timeout.milliseconds());
+        found.map(Found::into_buffers).map_err(|cause| cause.at(Operation::Get, only(ids)))
     }
 
     /// One object.
     ///
     /// # Errors
-    /// [`Cause::Timeout`]; [`Cause::NotFound`] if there was no time to wait.
+    /// [`super::Cause::Timeout`]; [`super::Cause::NotFound`] if there was no time to wait.
     pub fn get_one(&self, id: ObjectId, timeout: Timeout) -> Result<Buffer> {
-        let missing = match timeout {
-            Timeout::Immediate => Cause::NotFound,
-            _ => Cause::Timeout,
-        };
         let found = self.get(&[id], timeout)?.pop().flatten();
-        found.ok_or_else(|| missing.at(Operation::Get, id))
+        found.ok_or_else(|| timeout.expired().at(Operation::Get, id))
     }
 
     /// A mutable object that is sealed already, that is, whose creator has handed it over.
     ///
     /// # Errors
-    /// [`Cause::NotFound`], [`Cause::NotMutable`].
+    /// [`super::Cause::NotFound`], [`super::Cause::NotMutable`], [`super::Cause::ReadOnly`].
     pub fn get_mutable(&self, id: ObjectId) -> Result<MutableObject> {
-        let session = self.session();
-        let object = session.get(&[id], 0).map(|mut objects| objects.pop().flatten());
-        let object = object.and_then(|object| object.ok_or(Cause::NotFound));
-        let object = object.and_then(|object| MutableObject::new(session, id, object));
+        let object = self.session().get(&[id], 0).and_then(Found::into_mutable);
         object.map_err(|cause| cause.at(Operation::Get, id))
     }
 
     /// Whether the object is sealed in the store, or in use by this client.
     ///
     /// # Errors
-    /// [`Cause::Disconnected`] and the like only.
+    /// [`super::Cause::Disconnected`] and the like only.
     pub fn contains(&self, id: ObjectId) -> Result<bool> {
         self.session().contains(&id).map_err(|cause| cause.at(Operation::Contains, id))
     }
@@ -134,7 +130,7 @@ impl PlasmaClient {
     /// released it.
     ///
     /// # Errors
-    /// [`Cause::Disconnected`] and the like only.
+    /// [`super::Cause::Disconnected`] and the like only.
     pub fn delete(&self, ids: &[ObjectId]) -> Result<Vec<Deletion>> {
         self.session().delete(ids).map_err(|cause| cause.at(Operation::Delete, only(ids)))
     }
@@ -142,7 +138,7 @@ impl PlasmaClient {
     /// What the store tells about itself.
     ///
     /// # Errors
-    /// [`Cause::Disconnected`] and the like only.
+    /// [`super::Cause::Disconnected`] and the like only.
     pub fn debug_string(&self) -> Result<String> {
         self.session().debug_string().map_err(|cause| cause.at(Operation::DebugString, None))
     }
@@ -162,7 +158,7 @@ impl PlasmaClient {
     /// Ends the connection, for all copies of this client. The store takes back all references and drops what is not
     /// sealed; who waits gets an error. Buffers stay readable.
     pub fn disconnect(&self) {
-        self.session().end("this client has disconnected".to_owned());
+        self.shared.disconnect();
     }
 
     /// Connects again, for all copies of this client. What was held before stays readable, and has nothing to do with
@@ -174,11 +170,7 @@ impl PlasmaClient {
         self.disconnect();
         let session = Session::connect(&self.shared.path, &self.shared.options);
         let session = session.map_err(|cause| cause.at(Operation::Connect, None))?;
-        let mut current = self.shared.session.write();
-        let old = std::mem::replace(&mut *current, Arc::new(session));
-        drop(current);
-        // Somebody else may have connected again meanwhile; the last one counts.
-        old.end("this client has connected again".to_owned());
+        self.shared.replace(session);
         Ok(())
     }
 }

@@ -1,12 +1,13 @@
 //! Objects that are held: sealed, being written, and mutable.
 
+use std::marker::PhantomData;
 use std::ops::Deref;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
 use ray_common::ObjectId;
 
-use super::error::{Cause, Operation, Result};
+use super::error::{Cause, Operation};
 use super::object::RawObject;
 use super::session::Session;
 
@@ -27,8 +28,7 @@ impl Clone for Reference {
 
 impl Drop for Reference {
     fn drop(&mut self) {
-        // There is nobody to tell; what can fail is the connection, and with it goes the reference.
-        let _ = self.session.release(&self.id);
+        self.session.let_go(&self.id);
     }
 }
 
@@ -85,26 +85,81 @@ impl AsRef<[u8]> for Buffer {
     }
 }
 
-/// A new object, to be filled in place and sealed. Nobody else sees it before; dropped unsealed, it never was.
-///
-/// What it holds at first is what lay there before: memory is not cleared between objects.
+/// An object that was created and is given up unless it is sealed.
 #[derive(Debug)]
-pub struct MutableBuffer {
+pub(super) struct Unsealed {
     session: Arc<Session>,
     id: ObjectId,
     object: RawObject,
     over: bool,
 }
 
-impl MutableBuffer {
+impl Unsealed {
     pub(super) fn new(session: Arc<Session>, id: ObjectId, object: RawObject) -> Self {
         Self { session, id, object, over: false }
+    }
+
+    pub(super) fn write_metadata(&self, bytes: &[u8]) -> Result<(), Cause> {
+        self.object.write_metadata(bytes)
+    }
+
+    fn seal(mut self) -> Result<(), Cause> {
+        self.over = true;
+        self.session.seal_and_release(&self.id)
+    }
+
+    fn seal_and_keep(mut self) -> Result<Buffer, Cause> {
+        self.over = true;
+        // It is given back in any case: a failure leaves an object that is sealed or gone.
+        let buffer = Buffer::new(Arc::clone(&self.session), self.id, self.object.clone());
+        self.session.seal(&self.id).map(|()| buffer)
+    }
+
+    fn abort(mut self) -> Result<(), Cause> {
+        self.over = true;
+        self.session.abort(&self.id)
+    }
+}
+
+impl Drop for Unsealed {
+    fn drop(&mut self) {
+        if !self.over {
+            self.session.give_up(self.id);
+        }
+    }
+}
+
+/// A buffer of a [`super::PlasmaClient`].
+#[derive(Debug)]
+pub struct Blocking;
+
+/// A buffer of an [`super::AsyncPlasmaClient`].
+#[derive(Debug)]
+pub struct Asynchronous;
+
+/// A new object, to be filled in place and sealed. Nobody else sees it before; dropped unsealed, it never was.
+///
+/// What it holds at first is what lay there before: memory is not cleared between objects.
+#[derive(Debug)]
+pub struct MutableBuffer<Client = Blocking> {
+    unsealed: Unsealed,
+    client: PhantomData<Client>,
+}
+
+/// The [`MutableBuffer`] of an asynchronous client, which is sealed and given up by futures. Dropping it waits for nothing.
+///
+/// To seal or give up what a future has begun to is not undone when that future is dropped.
+pub type AsyncMutableBuffer = MutableBuffer<Asynchronous>;
+
+impl<Client> MutableBuffer<Client> {
+    pub(super) fn new(unsealed: Unsealed) -> Self {
+        Self { unsealed, client: PhantomData }
     }
 
     /// The object's id.
     #[must_use]
     pub fn id(&self) -> ObjectId {
-        self.id
+        self.unsealed.id
     }
 
     /// The data.
@@ -121,24 +176,37 @@ impl MutableBuffer {
     pub fn contents_mut(&mut self) -> (&mut [u8], &mut [u8]) {
         // SAFETY: this client created the object and has not sealed it, so the bytes are its alone; `&mut self` sees to
         // it that there is one reference in it.
-        unsafe { self.object.contents_mut() }
+        unsafe { self.unsealed.object.contents_mut() }
+    }
+
+    /// Copies all data.
+    pub(super) fn fill(&mut self, data: &[u8]) -> super::error::Result<()> {
+        let id = self.id();
+        let place = self.data_mut();
+        if place.len() != data.len() {
+            let cause = Cause::WrongSize { expected: place.len(), actual: data.len() };
+            return Err(cause.at(Operation::Write, id));
+        }
+        place.copy_from_slice(data);
+        Ok(())
     }
 
     /// Whether the object lies in a file of its own, on disk.
     #[must_use]
     pub fn is_fallback_allocated(&self) -> bool {
-        self.object.is_fallback_allocated()
+        self.unsealed.object.is_fallback_allocated()
     }
+}
 
+impl MutableBuffer {
     /// Seals the object: now everybody sees it, and nobody changes it again. The store may evict it when it needs the
     /// memory.
     ///
     /// # Errors
     /// [`Cause::Disconnected`] and the like; the object is lost then.
-    pub fn seal(mut self) -> Result<ObjectId> {
-        let id = self.id;
-        self.over = true;
-        self.session.seal_and_release(&id).map_err(|cause| cause.at(Operation::Seal, id))?;
+    pub fn seal(self) -> super::error::Result<ObjectId> {
+        let id = self.id();
+        self.unsealed.seal().map_err(|cause| cause.at(Operation::Seal, id))?;
         Ok(id)
     }
 
@@ -146,29 +214,58 @@ impl MutableBuffer {
     ///
     /// # Errors
     /// As [`Self::seal`].
-    pub fn seal_and_keep(mut self) -> Result<Buffer> {
-        let id = self.id;
-        self.over = true;
-        self.session.seal(&id).map_err(|cause| cause.at(Operation::Seal, id))?;
-        Ok(Buffer::new(Arc::clone(&self.session), id, self.object.clone()))
+    pub fn seal_and_keep(self) -> super::error::Result<Buffer> {
+        let id = self.id();
+        self.unsealed.seal_and_keep().map_err(|cause| cause.at(Operation::Seal, id))
     }
 
     /// Gives the object up, as if it had never been created. Dropping it does the same.
     ///
     /// # Errors
     /// [`Cause::Disconnected`] and the like; the object is gone then too.
-    pub fn abort(mut self) -> Result<()> {
-        self.over = true;
-        self.session.abort(&self.id).map_err(|cause| cause.at(Operation::Abort, self.id))
+    pub fn abort(self) -> super::error::Result<()> {
+        let id = self.id();
+        self.unsealed.abort().map_err(|cause| cause.at(Operation::Abort, id))
     }
 }
 
-impl Drop for MutableBuffer {
-    fn drop(&mut self) {
-        if !self.over {
-            // There is nobody to tell; what can fail is the connection, and with it goes the object.
-            let _ = self.session.abort(&self.id);
-        }
+impl MutableBuffer<Asynchronous> {
+    async fn end<R: Send + 'static>(
+        self,
+        operation: Operation,
+        end: impl FnOnce(Unsealed) -> Result<R, Cause> + Send + 'static,
+    ) -> super::error::Result<R> {
+        let (id, session, unsealed) =
+            (self.id(), Arc::clone(&self.unsealed.session), self.unsealed);
+        let result = session.submit(move |_| end(unsealed)).await;
+        result.map_err(|cause| cause.at(operation, id))
+    }
+
+    /// Seals the object: now everybody sees it, and nobody changes it again. The store may evict it when it needs the
+    /// memory.
+    ///
+    /// # Errors
+    /// [`Cause::Disconnected`] and the like; the object is lost then.
+    pub async fn seal(self) -> super::error::Result<ObjectId> {
+        let id = self.id();
+        self.end(Operation::Seal, Unsealed::seal).await?;
+        Ok(id)
+    }
+
+    /// Seals the object and keeps it.
+    ///
+    /// # Errors
+    /// As [`Self::seal`].
+    pub async fn seal_and_keep(self) -> super::error::Result<Buffer> {
+        self.end(Operation::Seal, Unsealed::seal_and_keep).await
+    }
+
+    /// Gives the object up, as if it had never been created. Dropping it does the same.
+    ///
+    /// # Errors
+    /// [`Cause::Disconnected`] and the like; the object is gone then too.
+    pub async fn abort(self) -> super::error::Result<()> {
+        self.end(Operation::Abort, Unsealed::abort).await
     }
 }
 
@@ -191,8 +288,12 @@ impl MutableObject {
         session: Arc<Session>,
         id: ObjectId,
         object: RawObject,
-    ) -> std::result::Result<Self, Cause> {
+    ) -> Result<Self, Cause> {
         let reference = Reference { session, id, object };
+        if reference.session.is_read_only() {
+            // Readers of a channel write, too: that they have read.
+            return Err(Cause::ReadOnly);
+        }
         let header = reference.object.header_ptr()?;
         Ok(Self { reference, header })
     }

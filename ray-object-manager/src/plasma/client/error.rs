@@ -86,6 +86,9 @@ pub enum Cause {
     /// The object is not a mutable one.
     #[error("the object is not a mutable one")]
     NotMutable,
+    /// The client was connected with [`super::ConnectOptions::read_only`].
+    #[error("the client is connected for reading only")]
+    ReadOnly,
     /// The object did not come in time.
     #[error("it did not come in time")]
     Timeout,
@@ -115,6 +118,9 @@ pub enum Cause {
         /// That process.
         connected_by: u32,
     },
+    /// The operating system has no descriptor or memory left for another connection.
+    #[error("no connection to wait on: {0}")]
+    Exhausted(io::Error),
     /// The operating system refused something.
     #[error("{0}")]
     Io(io::Error),

@@ -16,7 +16,10 @@ use crate::plasma::protocol::{
 };
 
 /// Room for the reply to a get of a hundred objects.
-const BUFFER: usize = 16 << 10;
+pub(super) const LARGE_BUFFER: usize = 16 << 10;
+
+/// Room for the reply to a get of an object or two.
+pub(super) const SMALL_BUFFER: usize = 512;
 
 /// A connection. An error other than one that the store sent leaves it useless.
 #[derive(Debug)]
@@ -47,10 +50,11 @@ fn same(asked: &ObjectId, answered: &ObjectId) -> Result<(), Cause> {
 }
 
 impl Lane {
-    pub(super) fn new(stream: UnixStream) -> Self {
+    /// Over a connected socket that waits.
+    pub(super) fn new(stream: Arc<UnixStream>, buffer: usize) -> Self {
         Self {
-            stream: Arc::new(stream),
-            incoming: Incoming::with_capacity(BUFFER),
+            stream,
+            incoming: Incoming::with_capacity(buffer),
             encoder: Encoder::default(),
             out: Vec::new(),
         }
@@ -122,11 +126,11 @@ impl Lane {
         self.incoming.take_fd().ok_or_else(|| Cause::protocol("a byte came without a descriptor"))
     }
 
-    /// The capacity of the store in bytes.
-    pub(super) fn connect(&mut self) -> Result<i64, Cause> {
-        self.send(|encoder, out| encoder.connect_request(out, 0))?;
+    /// Says hello and asks for capabilities. Returns the size of the store in bytes, and what of these it has.
+    pub(super) fn connect(&mut self, wanted: u64) -> Result<(i64, u64), Cause> {
+        self.send(|encoder, out| encoder.connect_request(out, wanted))?;
         self.receive(|reply| match reply {
-            Reply::Connect { memory_capacity, .. } => Ok(memory_capacity),
+            Reply::Connect { memory_capacity, capabilities } => Ok((memory_capacity, capabilities)),
             other => Err(unexpected(&other)),
         })
     }
@@ -165,8 +169,12 @@ impl Lane {
         })
     }
 
-    pub(super) fn get(&mut self, ids: &[ObjectId], timeout_ms: i64) -> Result<Got, Cause> {
-        self.send(|encoder, out| encoder.get_request(out, ids, timeout_ms))?;
+    pub(super) fn ask(&mut self, ids: &[ObjectId], timeout_ms: i64) -> Result<(), Cause> {
+        self.send(|encoder, out| encoder.get_request(out, ids, timeout_ms))
+    }
+
+    /// The answer to [`Self::ask`].
+    pub(super) fn receive_get(&mut self, ids: &[ObjectId]) -> Result<Got, Cause> {
         self.receive(|reply| match reply {
             Reply::Get(reply) if reply.object_ids.iter().eq(ids.iter().copied()) => {
                 Ok(Got { objects: reply.objects, files: reply.files })

@@ -55,7 +55,7 @@ impl RawObject {
     /// First byte of the data, for writing. Metadata follow.
     ///
     /// # Errors
-    /// With [`super::ConnectOptions::read_only`], when the file cannot be mapped for writing.
+    /// With [`super::ConnectOptions::read_only`].
     pub fn writable_data_ptr(&self) -> io::Result<NonNull<u8>> {
         self.file.writable_pointer(self.data.start, self.data.len())
     }

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use ray_common::{NodeId, ObjectId, WorkerId};
 
+use super::error::Cause;
 use crate::plasma::common::ObjectSource;
-use crate::plasma::protocol::CreateRequest;
+use crate::plasma::protocol::{CreateRequest, PlasmaObject};
 
 /// How a client connects, and what it does afterwards.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,8 +18,9 @@ pub struct ConnectOptions {
     /// How long to wait before asking again for a creation for which there was no room; Ray's
     /// `object_store_full_delay_ms`.
     pub store_full_delay: Duration,
-    /// Map memory for reading, so that a stray pointer of this process cannot change an object that others read. What
-    /// is created is mapped a second time for writing.
+    /// Only read: memory is mapped for reading, so that nothing in this process can change an object that others
+    /// read. The store is asked for descriptors that cannot be written through; Ray's does not know of these. To create is
+    /// an error, and so is to get a mutable object.
     pub read_only: bool,
     /// Leave objects out of the core dumps of this process; Ray's `worker_core_dump_exclude_plasma_store`.
     pub exclude_from_core_dump: bool,
@@ -40,6 +42,14 @@ impl Default for ConnectOptions {
 }
 
 /// How long a get waits for objects that are not sealed yet.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use ray_object_manager::plasma::client::Timeout;
+///
+/// assert_eq!(Timeout::from(Duration::from_millis(5)), Timeout::After(Duration::from_millis(5)));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Timeout {
     /// Not at all.
@@ -63,6 +73,16 @@ impl Timeout {
                 let short = (milliseconds < LONGEST).then(|| i64::try_from(milliseconds).ok());
                 short.flatten().unwrap_or(-1)
             }
+        }
+    }
+}
+
+impl Timeout {
+    /// Why there is no object when there was so much time.
+    pub(super) fn expired(self) -> Cause {
+        match self {
+            Self::Immediate => Cause::NotFound,
+            Self::After(_) | Self::Never => Cause::Timeout,
         }
     }
 }
@@ -117,6 +137,14 @@ pub enum WhenFull {
 }
 
 /// An object to be created.
+///
+/// ```
+/// use ray_common::ObjectId;
+/// use ray_object_manager::plasma::client::{CreateOptions, WhenFull};
+///
+/// let options = CreateOptions::new(ObjectId::random(), 1000).metadata(b"text").immediately();
+/// assert_eq!((options.metadata.size(), options.when_full), (4, WhenFull::Fail));
+/// ```
 #[derive(Debug, Clone)]
 pub struct CreateOptions<'a> {
     /// Its id.
@@ -171,6 +199,15 @@ impl<'a> CreateOptions<'a> {
         Self { is_mutable: true, ..self }
     }
 
+    pub(super) fn wanted(&self) -> Wanted {
+        Wanted {
+            id: self.id,
+            data_size: self.data_size,
+            metadata_size: self.metadata.size(),
+            is_mutable: self.is_mutable,
+        }
+    }
+
     pub(super) fn request(&self) -> CreateRequest<'a> {
         CreateRequest {
             object_id: self.id,
@@ -185,6 +222,25 @@ impl<'a> CreateOptions<'a> {
             device_num: self.device_num,
             try_immediately: self.when_full == WhenFull::Fail,
         }
+    }
+}
+
+/// What an object has to be like that the store has created.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted {
+    pub(super) id: ObjectId,
+    data_size: u64,
+    metadata_size: u64,
+    is_mutable: bool,
+}
+
+impl Wanted {
+    pub(super) fn check(&self, spec: &PlasmaObject) -> Result<(), Cause> {
+        let asked = (self.data_size, self.metadata_size, self.is_mutable);
+        if (spec.data_size, spec.metadata_size, spec.is_mutable) == asked {
+            return Ok(());
+        }
+        Err(Cause::protocol(format!("asked for {asked:?}, got {spec:?}")))
     }
 }
 

@@ -8,13 +8,36 @@ use ray_common::ObjectId;
 use super::error::{Operation, Result};
 use super::object::RawObject;
 use super::options::{ConnectOptions, CreateOptions, Deletion};
-use super::session::Session;
+use super::session::{Found, Session};
+use super::shared::only;
 use super::table::InUse;
 
 /// A connected client that counts references as Ray's `plasma::PlasmaClient` does.
 ///
 /// The pointers of a [`RawObject`] may be used while the object has a reference of this client. All methods may be
 /// called by several threads at once; one that waits hinders no other.
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc_store/mod.rs"));
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// # let _store = start_store(folder.path(), 64 << 20, 0);
+/// # let socket = folder.path().join("store");
+/// use ray_common::ObjectId;
+/// use ray_object_manager::plasma::client::{ConnectOptions, CreateOptions, RawClient};
+///
+/// let client = RawClient::connect(&socket, &ConnectOptions::default())?;
+/// let id = ObjectId::random();
+/// let object = client.create(&CreateOptions::new(id, 4))?;
+/// // SAFETY: until it is sealed the object is ours alone, and it has four bytes.
+/// unsafe { object.writable_data_ptr()?.as_ptr().copy_from(b"data".as_ptr(), 4) };
+/// client.seal(&id)?;
+/// assert_eq!(client.in_use(&id).map(|in_use| in_use.count), Some(1));
+/// client.release(&id)?;
+/// assert!(client.contains(&id)? && client.in_use(&id).is_none());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct RawClient {
     session: Arc<Session>,
@@ -28,7 +51,7 @@ impl RawClient {
     pub fn connect(path: &Path, options: &ConnectOptions) -> Result<Self> {
         let session = Session::connect(path, options);
         let session = session.map_err(|cause| cause.at(Operation::Connect, None))?;
-        Ok(Self { session: Arc::new(session) })
+        Ok(Self { session })
     }
 
     /// Creates an object with two references: the caller's, and one that [`Self::seal`] takes away. A mutable
@@ -66,8 +89,8 @@ impl RawClient {
     /// # Errors
     /// [`super::Cause::Disconnected`] and the like only. What is not there is `None`.
     pub fn get(&self, ids: &[ObjectId], timeout_ms: i64) -> Result<Vec<Option<RawObject>>> {
-        let id = if let [id] = ids { Some(*id) } else { None };
-        self.session.get(ids, timeout_ms).map_err(|cause| cause.at(Operation::Get, id))
+        let found = self.session.get(ids, timeout_ms);
+        found.map(Found::into_objects).map_err(|cause| cause.at(Operation::Get, only(ids)))
     }
 
     /// Another reference to an object in use. `false` when it is not in use.
@@ -98,8 +121,7 @@ impl RawClient {
     /// # Errors
     /// [`super::Cause::Disconnected`] and the like only.
     pub fn delete(&self, ids: &[ObjectId]) -> Result<Vec<Deletion>> {
-        let id = if let [id] = ids { Some(*id) } else { None };
-        self.session.delete(ids).map_err(|cause| cause.at(Operation::Delete, id))
+        self.session.delete(ids).map_err(|cause| cause.at(Operation::Delete, only(ids)))
     }
 
     /// How this client uses an object; `None` when it does not.

@@ -22,6 +22,7 @@ use crate::plasma::allocator::MemFd;
 struct WaitingLane {
     lane: Lane,
     known: HashSet<MemFd>,
+    greeted: bool,
 }
 
 #[derive(Debug, Default)]
@@ -49,20 +50,22 @@ impl Waiters {
 
     /// A connection for one get. `None` when they have been closed.
     pub(super) fn take(
-        &self,
+        self: &Arc<Self>,
         open: impl FnOnce() -> Result<Lane, Cause>,
-    ) -> Result<Option<Waiter<'_>>, Cause> {
+    ) -> Result<Option<Waiter>, Cause> {
         let idle = self.pool().idle.pop();
         let lane = match idle {
             Some(lane) => lane,
-            None => WaitingLane { lane: open()?, known: HashSet::new() },
+            None => WaitingLane { lane: open()?, known: HashSet::new(), greeted: false },
         };
         let mut pool = self.pool();
         if pool.closed {
             return Ok(None);
         }
         pool.busy.push(Arc::clone(lane.lane.stream()));
-        Ok(Some(Waiter { waiters: self, lane: Some(lane), clean: false, held: Vec::new() }))
+        let (asked, held) = (Vec::new(), Vec::new());
+        let waiters = Arc::clone(self);
+        Ok(Some(Waiter { waiters, lane: Some(lane), clean: false, asked, held }))
     }
 
     /// Wakes all who wait, with an error, and lets nobody wait again.
@@ -79,25 +82,51 @@ impl Waiters {
 
 /// A connection on which one get waits. Closes it when dropped, unless all it held was released.
 #[derive(Debug)]
-pub(super) struct Waiter<'a> {
-    waiters: &'a Waiters,
+pub(super) struct Waiter {
+    waiters: Arc<Waiters>,
     lane: Option<WaitingLane>,
     clean: bool,
+    asked: Vec<ObjectId>,
     /// What the store keeps for this connection; with whether that lies in a file of its own.
     held: Vec<(ObjectId, MemFd, bool)>,
 }
 
-impl Waiter<'_> {
-    /// Waits for objects, which must differ. Afterwards the store keeps those that are there.
-    pub(super) fn wait(&mut self, ids: &[ObjectId], timeout_ms: i64) -> Result<(), Cause> {
-        let Some(WaitingLane { lane, known }) = &mut self.lane else { return Ok(()) };
-        let got = lane.get(ids, timeout_ms)?;
+impl Waiter {
+    /// Asks for these capabilities, once on each connection.
+    pub(super) fn greet(&mut self, capabilities: u64) -> Result<(), Cause> {
+        match &mut self.lane {
+            Some(WaitingLane { lane, greeted, .. }) if capabilities != 0 && !*greeted => {
+                lane.connect(capabilities)?;
+                *greeted = true;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Asks for objects, which must differ.
+    pub(super) fn ask(&mut self, ids: Vec<ObjectId>, timeout_ms: i64) -> Result<(), Cause> {
+        let Some(WaitingLane { lane, .. }) = &mut self.lane else { return Ok(()) };
+        lane.ask(&ids, timeout_ms)?;
+        self.asked = ids;
+        Ok(())
+    }
+
+    /// The socket on which the answer comes.
+    pub(super) fn stream(&self) -> Option<Arc<UnixStream>> {
+        self.lane.as_ref().map(|lane| Arc::clone(lane.lane.stream()))
+    }
+
+    /// Waits for the answer. Afterwards the store keeps the objects that are there.
+    pub(super) fn wait(&mut self) -> Result<(), Cause> {
+        let Some(WaitingLane { lane, known, .. }) = &mut self.lane else { return Ok(()) };
+        let got = lane.receive_get(&self.asked)?;
         for (fd, _) in got.files {
             if known.insert(fd) {
                 drop(lane.receive_fd()?);
             }
         }
-        let present = ids.iter().zip(got.objects).filter(|(_, object)| object.is_present());
+        let present = self.asked.iter().zip(got.objects).filter(|(_, object)| object.is_present());
         self.held
             .extend(present.map(|(id, object)| (*id, object.store_fd, object.fallback_allocated)));
         Ok(())
@@ -105,7 +134,7 @@ impl Waiter<'_> {
 
     /// Gives everything back, so that the connection can be used again.
     pub(super) fn release(mut self) -> Result<(), Cause> {
-        let Some(WaitingLane { lane, known }) = &mut self.lane else { return Ok(()) };
+        let Some(WaitingLane { lane, known, .. }) = &mut self.lane else { return Ok(()) };
         let held = std::mem::take(&mut self.held);
         lane.send(|encoder, out| {
             for (id, _, fallback) in &held {
@@ -122,7 +151,7 @@ impl Waiter<'_> {
     }
 }
 
-impl Drop for Waiter<'_> {
+impl Drop for Waiter {
     fn drop(&mut self) {
         let Some(lane) = self.lane.take() else { return };
         let mut pool = self.waiters.pool();

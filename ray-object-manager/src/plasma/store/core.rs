@@ -38,13 +38,16 @@ pub(super) enum Event {
     Created(i64, ObjectSource),
     Added(ObjectInfo),
     Deleted(ObjectId),
+    Allocated(ObjectInfo, ObjectSource, bool),
+    Aborted(ObjectId),
+    References(ObjectId, i32),
 }
 
 /// A creation that waits.
 #[derive(Debug, Clone)]
 pub(super) struct Creation {
     client: ClientId,
-    pub(super) info: ObjectInfo,
+    info: ObjectInfo,
     source: ObjectSource,
 }
 
@@ -140,6 +143,8 @@ pub(super) struct Core<A: Allocator> {
     delay_on_full: Duration,
     limits: ClientLimits,
     wants_events: bool,
+    /// Whether the events that only some hooks want are wanted.
+    whole_lives: bool,
     encoder: Encoder,
     scratch: Vec<(ObjectId, PlasmaObject)>,
 }
@@ -151,6 +156,9 @@ struct Creator<'a, A: Allocator> {
     disk_is_full: bool,
     /// Files of its own kind that a client may use.
     descriptors: usize,
+    /// Whether to note in `allocated` what was.
+    noting: bool,
+    allocated: Option<Event>,
 }
 
 impl<A: Allocator> CreateHandler<Creation, Created> for Creator<'_, A> {
@@ -161,6 +169,9 @@ impl<A: Allocator> CreateHandler<Creation, Created> for Creator<'_, A> {
         let fallback = fallback && client.descriptors() < self.descriptors;
         let info = &creation.info;
         let object = create(self.lifecycle, client, info, creation.source, fallback)?;
+        if self.noting {
+            self.allocated = Some(allocated(info, creation.source, &object));
+        }
         Ok(Created { id: info.object_id, object })
     }
 
@@ -234,7 +245,12 @@ pub(super) enum Mistake {
 }
 
 impl<A: Allocator> Core<A> {
-    pub(super) fn new(allocator: A, config: &StoreConfig, wants_events: bool) -> io::Result<Self> {
+    pub(super) fn new(
+        allocator: A,
+        config: &StoreConfig,
+        wants_events: bool,
+        whole_lives: bool,
+    ) -> io::Result<Self> {
         Ok(Self {
             lifecycle: PlasmaLifecycle::over_allocator(allocator),
             clients: HashMap::default(),
@@ -249,6 +265,7 @@ impl<A: Allocator> Core<A> {
             delay_on_full: config.delay_on_full,
             limits: config.limits,
             wants_events,
+            whole_lives,
             encoder: Encoder::default(),
             scratch: Vec::new(),
         })
@@ -332,6 +349,9 @@ impl<A: Allocator> Core<A> {
             self.creates.skip();
         }
         self.collect_deleted();
+        if let (true, Ok(object)) = (self.whole_lives, &result) {
+            self.events.push_back(allocated(&info, request.source, object));
+        }
         self.write_created(id, info.object_id, result);
         Ok(Flow::Done)
     }
@@ -426,23 +446,30 @@ impl<A: Allocator> Core<A> {
     }
 
     /// Serves the head of the creation queue. With [`Step::Full`] comes the object that does not fit.
-    pub(super) fn drive(&mut self, disk_is_full: bool) -> (Step, Option<ObjectInfo>) {
+    pub(super) fn drive(
+        &mut self,
+        disk_is_full: bool,
+    ) -> (Step, Option<(ObjectInfo, ObjectSource)>) {
         let head = self.head();
         let mut creator = Creator {
             lifecycle: &mut self.lifecycle,
             clients: &mut self.clients,
             disk_is_full,
             descriptors: self.limits.descriptors,
+            noting: self.whole_lives,
+            allocated: None,
         };
         let step = self.creates.step(&mut creator);
+        let allocated = creator.allocated;
         self.collect_deleted();
+        self.events.extend(allocated);
         if matches!(step, Step::Finished(_) | Step::OutOfDisk(_)) {
             self.left_queue(head);
         }
         match step {
             Step::Full(_) => {
-                let head = self.creates.waiting().next().map(|head| head.request.info.clone());
-                (step, head)
+                let head = self.creates.waiting().next().map(|head| &head.request);
+                (step, head.map(|head| (head.info.clone(), head.source)))
             }
             _ => (step, None),
         }
@@ -456,9 +483,13 @@ impl<A: Allocator> Core<A> {
             clients: &mut self.clients,
             disk_is_full: false,
             descriptors: self.limits.descriptors,
+            noting: self.whole_lives,
+            allocated: None,
         };
         let after = self.creates.head_is_full(id, spilling, now, &mut creator);
+        let allocated = creator.allocated;
         self.collect_deleted();
+        self.events.extend(allocated);
         if matches!(after, AfterFull::Finished(..)) {
             self.left_queue(head);
         }
@@ -560,7 +591,19 @@ impl<A: Allocator> Core<A> {
         if let Some(client) = self.clients.get_mut(&id) {
             // To a client that has too many descriptors it is not there.
             let _ = find(&mut self.lifecycle, client, object_id, self.limits.descriptors);
+            if self.whole_lives {
+                note_references(&mut self.events, &self.lifecycle, object_id);
+            }
         }
+    }
+
+    /// Removes a sealed object that nobody uses. Returns whether there was one.
+    pub(super) fn evict(&mut self, id: &ObjectId) -> bool {
+        let unused = |object: &LocalObject<_>| object.sealed() && object.ref_count() == 0;
+        let evicted =
+            self.lifecycle.get(id).is_some_and(unused) && self.lifecycle.delete_object(id).is_ok();
+        self.collect_deleted();
+        evicted
     }
 
     fn get(&mut self, id: ClientId, ids: IdList<'_>, timeout_ms: i64) -> Result<(), Mistake> {
@@ -575,6 +618,8 @@ impl<A: Allocator> Core<A> {
             let found = find(&mut self.lifecycle, client, &object_id, self.limits.descriptors)?;
             if found.is_none() {
                 missing.push(object_id);
+            } else if self.whole_lives {
+                note_references(&mut self.events, &self.lifecycle, &object_id);
             }
             objects.push((object_id, found.unwrap_or(PlasmaObject::MISSING)));
         }
@@ -676,7 +721,8 @@ impl<A: Allocator> Core<A> {
                 return Err(Mistake::ReleaseUnsealed(object_id));
             }
             should_unmap = client.let_go(&object_id).unwrap_or(false);
-            self.lifecycle.remove_reference(&object_id);
+            let noting = self.whole_lives;
+            self.events.extend(remove_reference(&mut self.lifecycle, &object_id, noting));
         }
         if may_unmap {
             let encoder = &mut self.encoder;
@@ -699,7 +745,15 @@ impl<A: Allocator> Core<A> {
         abort(&mut self.lifecycle, client, &object_id);
         let encoder = &mut self.encoder;
         client.connection.write(|out| encoder.abort_reply(out, &object_id));
+        self.note_abort(&object_id);
         Ok(())
+    }
+
+    /// Notes that an object has gone before it was sealed.
+    fn note_abort(&mut self, id: &ObjectId) {
+        if self.whole_lives {
+            self.events.push_back(Event::Aborted(*id));
+        }
     }
 
     fn delete(&mut self, id: ClientId, ids: IdList<'_>) {
@@ -737,9 +791,11 @@ impl<A: Allocator> Core<A> {
         for object_id in held {
             if self.lifecycle.is_object_sealed(&object_id) {
                 client.let_go(&object_id);
-                self.lifecycle.remove_reference(&object_id);
+                let noting = self.whole_lives;
+                self.events.extend(remove_reference(&mut self.lifecycle, &object_id, noting));
             } else {
                 abort(&mut self.lifecycle, &mut client, &object_id);
+                self.note_abort(&object_id);
             }
         }
         self.collect_deleted();
@@ -811,6 +867,33 @@ fn abort<A: Allocator>(lifecycle: &mut PlasmaLifecycle<A>, client: &mut Client, 
     if let Err(error) = lifecycle.abort_object(id) {
         log::error!("cannot give up {id}: {error:?}");
     }
+}
+
+/// What is to be told of an object that has its memory now.
+fn allocated(info: &ObjectInfo, source: ObjectSource, object: &PlasmaObject) -> Event {
+    Event::Allocated(info.clone(), source, object.fallback_allocated)
+}
+
+/// Notes how many clients use an object now.
+fn note_references<A: Allocator>(
+    events: &mut VecDeque<Event>,
+    lifecycle: &PlasmaLifecycle<A>,
+    id: &ObjectId,
+) {
+    let count = lifecycle.get(id).map(LocalObject::ref_count);
+    events.extend(count.map(|count| Event::References(*id, count)));
+}
+
+/// A client does not use an object any more. Returns, if `noting`, what is to be told of it.
+fn remove_reference<A: Allocator>(
+    lifecycle: &mut PlasmaLifecycle<A>,
+    id: &ObjectId,
+    noting: bool,
+) -> Option<Event> {
+    // The count is taken before, as the object may go with its last reference.
+    let count = if noting { lifecycle.get(id).map(LocalObject::ref_count) } else { None };
+    let removed = lifecycle.remove_reference(id);
+    count.filter(|_| removed).map(|count| Event::References(*id, count - 1))
 }
 
 /// Sends a client the descriptor of a file, unless it has it.

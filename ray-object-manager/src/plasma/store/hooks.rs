@@ -22,6 +22,11 @@ pub trait StoreHooks: Send + Sync + 'static {
     /// Asks for objects to be spilled because `waiting` does not fit. Returns whether objects are being spilled.
     fn spill_objects(&self, waiting: &ObjectInfo) -> bool;
 
+    /// As [`Self::spill_objects`], which it calls unless it is replaced; `source` is where `waiting` comes from.
+    fn spill_objects_for(&self, waiting: &ObjectInfo, _source: ObjectSource) -> bool {
+        self.spill_objects(waiting)
+    }
+
     /// The store is full: whoever can free something, should.
     fn object_store_full(&self);
 
@@ -31,6 +36,22 @@ pub trait StoreHooks: Send + Sync + 'static {
     /// Whether the calls about objects do anything. Asked once.
     fn wants_events(&self) -> bool {
         true
+    }
+
+    /// An object has its memory, in a file of its own or not, and its creator uses it. Told as soon as it is so: before
+    /// [`Self::object_created`], and before the creator gets the answer.
+    fn object_allocated(&self, _info: &ObjectInfo, _source: ObjectSource, _in_own_file: bool) {}
+
+    /// An object has gone before it was sealed.
+    fn object_aborted(&self, _id: &ObjectId) {}
+
+    /// So many clients use a sealed object now.
+    fn references_changed(&self, _id: &ObjectId, _references: i32) {}
+
+    /// Whether [`Self::object_allocated`], [`Self::object_aborted`] and [`Self::references_changed`] do anything, too;
+    /// they take their turn with the other events. Asked once.
+    fn wants_whole_lives(&self) -> bool {
+        false
     }
 }
 

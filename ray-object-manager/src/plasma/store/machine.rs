@@ -37,7 +37,7 @@ impl<A: Allocator> Machine<A> {
     /// When there are no descriptors left.
     pub fn new(allocator: A, config: &StoreConfig) -> io::Result<Self> {
         Ok(Self {
-            core: Core::new(allocator, config, false)?,
+            core: Core::new(allocator, config, false, false)?,
             clients: BTreeMap::new(),
             next: 1,
             limit: config.limits.message_bytes,

@@ -98,8 +98,9 @@ impl<A: Allocator + Send + 'static> PlasmaStore<A> {
         allocator: A,
         hooks: Arc<dyn StoreHooks>,
     ) -> Result<Self, StartError> {
-        let wants_events = hooks.wants_events();
-        let core = Core::new(allocator, &config, wants_events)?;
+        let whole_lives = hooks.wants_whole_lives();
+        let wants_events = hooks.wants_events() || whole_lives;
+        let core = Core::new(allocator, &config, wants_events, whole_lives)?;
         let listener =
             Listener::bind(&config.socket, !config.allow_other_users).map_err(|source| {
                 StartError::Socket { path: config.socket.display().to_string(), source }
@@ -145,6 +146,12 @@ impl<A: Allocator + Send + 'static> PlasmaStore<A> {
     /// Whether an object could be spilled: it is sealed, and exactly one client uses it.
     pub fn is_object_spillable(&self, id: &ObjectId) -> bool {
         self.shared.core.lock().is_spillable(id)
+    }
+
+    /// Removes an object as eviction does: when it is sealed and nobody uses it. Returns whether it was so. The hooks
+    /// are told of it with what is told next; at once when it is one of them that calls.
+    pub fn evict(&self, id: &ObjectId) -> bool {
+        self.shared.core.lock().evict(id)
     }
 
     /// Bytes that new objects can have once everything that is not in use is gone. What is being written does
@@ -611,6 +618,11 @@ impl<A: Allocator> Shared<A> {
                     Event::Created(size, source) => self.hooks.object_created(size, source),
                     Event::Added(info) => self.hooks.object_added(&info),
                     Event::Deleted(id) => self.hooks.object_deleted(&id),
+                    Event::Allocated(info, source, in_own_file) => {
+                        self.hooks.object_allocated(&info, source, in_own_file);
+                    }
+                    Event::Aborted(id) => self.hooks.object_aborted(&id),
+                    Event::References(id, count) => self.hooks.references_changed(&id, count),
                 }
             }
         }
@@ -626,11 +638,11 @@ impl<A: Allocator> Shared<A> {
             let (step, head) = self.core.lock().drive(disk_is_full);
             match (step, head) {
                 (Step::Finished(_), _) => {}
-                (Step::Full(id), Some(head)) => {
+                (Step::Full(id), Some((head, source))) => {
                     // What was evicted in vain is gone before anything is spilled.
                     self.tell();
                     self.hooks.object_store_full();
-                    let spilling = self.hooks.spill_objects(&head);
+                    let spilling = self.hooks.spill_objects_for(&head, source);
                     match self.core.lock().drive_full(id, spilling, self.now_ns()) {
                         AfterFull::Spilling | AfterFull::Grace => break,
                         AfterFull::Finished(..) | AfterFull::Changed => {}

@@ -5,13 +5,17 @@ use ray_common::ObjectId;
 use super::{Primary, Session};
 use crate::plasma::client::error::Cause;
 use crate::plasma::client::object::RawObject;
-use crate::plasma::client::options::{CreateOptions, Metadata};
+use crate::plasma::client::options::{CreateOptions, Metadata, Wanted};
 use crate::plasma::client::table::{InUse, Taken};
-use crate::plasma::protocol::{CreateReply, PlasmaObject};
+use crate::plasma::protocol::{CreateReply, Encoder};
 
-enum Step {
-    Created(RawObject),
-    AskAgain(u64),
+/// What the store says to a creation.
+#[derive(Debug)]
+pub(in crate::plasma::client) enum Creation {
+    /// It is done.
+    Done(RawObject),
+    /// There is no room yet. Ask again with this.
+    Queued(u64),
 }
 
 impl Session {
@@ -21,24 +25,19 @@ impl Session {
         options: &CreateOptions<'_>,
         count: usize,
     ) -> Result<RawObject, Cause> {
-        let mut step = self.with_primary(|primary| {
-            let request = options.request();
-            primary.lane.send(|encoder, out| encoder.create_request(out, &request))?;
-            self.created(primary, options, count)
-        })?;
+        self.check_may_create()?;
+        let wanted = options.wanted();
+        let request = options.request();
+        let write =
+            |encoder: &mut Encoder, out: &mut Vec<u8>| encoder.create_request(out, &request);
+        let mut creation = self.begin_to_create(&wanted, count, write)?;
         let object = loop {
-            let request_id = match step {
-                Step::Created(object) => break object,
-                Step::AskAgain(request_id) => request_id,
+            let request_id = match creation {
+                Creation::Done(object) => break object,
+                Creation::Queued(request_id) => request_id,
             };
             std::thread::sleep(self.options.store_full_delay);
-            step = self.with_primary(|primary| {
-                let id = &options.id;
-                primary
-                    .lane
-                    .send(|encoder, out| encoder.create_retry_request(out, id, request_id))?;
-                self.created(primary, options, count)
-            })?;
+            creation = self.ask_for_created(&wanted, count, request_id)?;
         };
         if let Metadata::Bytes(bytes) = options.metadata {
             object.write_metadata(bytes)?;
@@ -46,26 +45,59 @@ impl Session {
         Ok(object)
     }
 
+    pub(in crate::plasma::client) fn check_may_create(&self) -> Result<(), Cause> {
+        if self.options.read_only {
+            return Err(Cause::ReadOnly);
+        }
+        Ok(())
+    }
+
+    /// Asks for an object to be created.
+    pub(in crate::plasma::client) fn begin_to_create(
+        &self,
+        wanted: &Wanted,
+        count: usize,
+        write: impl FnOnce(&mut Encoder, &mut Vec<u8>),
+    ) -> Result<Creation, Cause> {
+        self.with_primary(|primary| {
+            primary.lane.send(write)?;
+            self.created(primary, wanted, count)
+        })
+    }
+
+    /// Asks what has become of a creation that has to wait.
+    pub(in crate::plasma::client) fn ask_for_created(
+        &self,
+        wanted: &Wanted,
+        count: usize,
+        request_id: u64,
+    ) -> Result<Creation, Cause> {
+        let write = |encoder: &mut Encoder, out: &mut Vec<u8>| {
+            encoder.create_retry_request(out, &wanted.id, request_id);
+        };
+        self.begin_to_create(wanted, count, write)
+    }
+
     fn created(
         &self,
         primary: &mut Primary,
-        options: &CreateOptions<'_>,
+        wanted: &Wanted,
         count: usize,
-    ) -> Result<Step, Cause> {
+    ) -> Result<Creation, Cause> {
         let CreateReply { result, retry_with_request_id, .. } =
-            primary.lane.receive_create(&options.id)?;
+            primary.lane.receive_create(&wanted.id)?;
         let Some(result) = result else {
-            return Ok(Step::AskAgain(retry_with_request_id));
+            return Ok(Creation::Queued(retry_with_request_id));
         };
         let spec = result?;
-        check_sizes(&spec, options)?;
+        wanted.check(&spec)?;
         primary.files.receive(&mut primary.lane, spec.store_fd, spec.mmap_size)?;
         let object = primary.files.locate(&spec)?;
         object.prepare_for_writing()?;
-        if !self.table().insert_created(options.id, object.clone(), count) {
+        if !self.table().insert_created(wanted.id, object.clone(), count) {
             return Err(Cause::protocol("an object was created that was there already"));
         }
-        Ok(Step::Created(object))
+        Ok(Creation::Done(object))
     }
 
     /// Whether this client may seal or abort an object, under the lock of `primary`.
@@ -77,14 +109,15 @@ impl Session {
         }
     }
 
-    /// Seals an object. The number of references stays.
+    /// Seals an object. The number of references stays. When the store refuses, it is for the reason that the object is
+    /// sealed or gone, so that it can be released, but not given up.
     pub(in crate::plasma::client) fn seal(&self, id: &ObjectId) -> Result<(), Cause> {
         self.with_primary(|primary| {
             self.unsealed(id)?;
             primary.lane.send(|encoder, out| encoder.seal_request(out, id))?;
-            primary.lane.receive_seal(id)?;
+            let sealed = primary.lane.receive_seal(id);
             self.table().seal(id);
-            Ok(())
+            sealed
         })
     }
 
@@ -132,12 +165,4 @@ impl Session {
     pub(in crate::plasma::client) fn retain(&self, id: &ObjectId) -> bool {
         self.table().add(id)
     }
-}
-
-fn check_sizes(spec: &PlasmaObject, options: &CreateOptions<'_>) -> Result<(), Cause> {
-    let asked = (options.data_size, options.metadata.size(), options.is_mutable);
-    if (spec.data_size, spec.metadata_size, spec.is_mutable) == asked {
-        return Ok(());
-    }
-    Err(Cause::protocol(format!("asked for {asked:?}, got {spec:?}")))
 }

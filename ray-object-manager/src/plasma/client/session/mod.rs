@@ -4,27 +4,33 @@
 //! and is never held while anything is sent or copied. Counting to or from 0 tells the store, so it happens with
 //! `primary` held, `table` inside it.
 
+mod asynchronous;
+mod connect;
 mod create;
 mod get;
 mod release;
 
+use std::io;
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
 use ray_common::ObjectId;
 use ray_sys::{ForkMark, ReceivedFileOptions};
-use rustix::io::Errno;
-use rustix::net::{recv, RecvFlags};
 
+use self::connect::{is_closed, is_exhausted, try_connect, Attempts};
+pub(super) use self::get::Found;
 use super::error::Cause;
-use super::lane::Lane;
+use super::lane::{Lane, LARGE_BUFFER, SMALL_BUFFER};
 use super::object::Files;
 use super::options::ConnectOptions;
 use super::table::{InUse, Table};
 use super::waiters::Waiters;
+use super::worker::Worker;
+use crate::plasma::protocol::capabilities;
 
 /// The first connection, and what came over it.
 #[derive(Debug)]
@@ -41,58 +47,59 @@ pub(super) struct Session {
     /// The process that connected.
     process: u32,
     capacity: i64,
+    /// What was asked of the store beyond Ray's protocol, and granted.
+    capabilities: u64,
     stream: Arc<UnixStream>,
     primary: Mutex<Primary>,
     table: Mutex<Table>,
-    waiters: Waiters,
+    waiters: Arc<Waiters>,
     ended: OnceLock<String>,
+    /// The thread of an asynchronous client.
+    worker: Option<Worker>,
 }
 
-/// Whether the other side has closed a connection.
-fn is_closed(stream: &UnixStream) -> bool {
-    let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
-    match recv(stream, &mut [0_u8; 1], flags) {
-        Ok((0, _)) => true,
-        Ok(_) | Err(Errno::AGAIN | Errno::INTR) => false,
-        Err(_) => true,
-    }
-}
-
-fn connect_with_retries(path: &Path, options: &ConnectOptions) -> Result<UnixStream, Cause> {
-    let mut left = options.retries;
-    loop {
-        match UnixStream::connect(path) {
-            Ok(stream) => return Ok(stream),
-            Err(error) if left == 0 => {
-                let why = format!("{}: {error}", path.display());
-                return Err(Cause::Disconnected { why });
-            }
-            Err(_) => left -= 1,
-        }
-        std::thread::sleep(options.retry_interval);
-    }
-}
+/// How long to wait for a store that has not accepted all who came before.
+const BUSY: Duration = Duration::from_millis(1);
 
 impl Session {
-    pub(super) fn connect(path: &Path, options: &ConnectOptions) -> Result<Self, Cause> {
-        let stream = connect_with_retries(path, options)?;
-        let mut lane = Lane::new(stream);
-        let capacity = lane.connect()?;
+    pub(super) fn connect(path: &Path, options: &ConnectOptions) -> Result<Arc<Self>, Cause> {
+        let mut attempts = Attempts::new(path, options);
+        let stream = loop {
+            if let Some(stream) = attempts.next()? {
+                break stream;
+            }
+            std::thread::sleep(options.retry_interval);
+        };
+        Self::over(Arc::new(stream), path.to_owned(), options.clone(), None).map(Arc::new)
+    }
+
+    /// A session over a connection. With a worker, whatever is dropped is told to the store there.
+    fn over(
+        stream: Arc<UnixStream>,
+        path: PathBuf,
+        options: ConnectOptions,
+        worker: Option<Worker>,
+    ) -> Result<Self, Cause> {
+        let mut lane = Lane::new(Arc::clone(&stream), LARGE_BUFFER);
+        let wanted = if options.read_only { capabilities::READ_ONLY } else { 0 };
+        let (capacity, granted) = lane.connect(wanted)?;
         let files = Files::new(ReceivedFileOptions {
             read_only: options.read_only,
             exclude_from_core_dump: options.exclude_from_core_dump,
         });
         Ok(Self {
-            path: path.to_owned(),
-            options: options.clone(),
+            path,
             mark: ForkMark::new().map_err(Cause::Io)?,
             process: std::process::id(),
             capacity,
-            stream: Arc::clone(lane.stream()),
+            capabilities: granted & wanted,
+            stream,
             primary: Mutex::new(Primary { lane, files }),
             table: Mutex::default(),
-            waiters: Waiters::new(options.idle_connections),
+            waiters: Arc::new(Waiters::new(options.idle_connections)),
             ended: OnceLock::new(),
+            worker,
+            options,
         })
     }
 
@@ -169,13 +176,22 @@ impl Session {
 
     /// Another connection to the same store.
     fn open_lane(&self) -> Result<Lane, Cause> {
-        let stream = UnixStream::connect(&self.path).map_err(|error| Cause::connection(&error))?;
+        let stream = loop {
+            match try_connect(&self.path) {
+                Ok(stream) => break stream,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) if is_exhausted(&error) => return Err(Cause::Exhausted(error)),
+                Err(error) => return Err(Cause::connection(&error)),
+            }
+            self.check_connected()?;
+            std::thread::sleep(BUSY);
+        };
         // So that nobody waits at a new store for what the old one had.
         if is_closed(&self.stream) {
             let why = "the store closed the connection".to_owned();
             return Err(Cause::Disconnected { why });
         }
-        Ok(Lane::new(stream))
+        Ok(Lane::new(Arc::new(stream), SMALL_BUFFER))
     }
 
     pub(super) fn contains(&self, id: &ObjectId) -> Result<bool, Cause> {
@@ -184,6 +200,11 @@ impl Session {
             return Ok(true);
         }
         self.with_primary(|primary| primary.lane.contains(id))
+    }
+
+    /// Whether this client may only read.
+    pub(super) fn is_read_only(&self) -> bool {
+        self.options.read_only
     }
 
     pub(super) fn debug_string(&self) -> Result<String, Cause> {

@@ -1,5 +1,7 @@
 //! Objects are let go: release and delete.
 
+use std::sync::Arc;
+
 use ray_common::ObjectId;
 
 use super::{Primary, Session};
@@ -9,6 +11,38 @@ use crate::plasma::client::table::{InUse, Taken};
 use crate::plasma::common::PlasmaError;
 
 impl Session {
+    /// Gives a reference back for somebody who cannot wait or be told: what can fail is the connection, and with it goes
+    /// the reference. In an asynchronous client the store is told later.
+    pub(in crate::plasma::client) fn let_go(self: &Arc<Self>, id: &ObjectId) {
+        let Some(worker) = &self.worker else {
+            let _ = self.release(id);
+            return;
+        };
+        if self.check_not_forked().is_err() || !matches!(self.table().take(id), Taken::Last(_)) {
+            return;
+        }
+        let (session, id) = (Arc::clone(self), *id);
+        worker.post(move || {
+            let _ = session.release(&id);
+        });
+    }
+
+    /// The same for an object that was created and is not sealed, to which there is a single reference.
+    pub(in crate::plasma::client) fn give_up(self: &Arc<Self>, id: ObjectId) {
+        let give_up = move |session: &Self| {
+            // Somebody else may have sealed it.
+            if let Err(Cause::AlreadySealed) = session.abort(&id) {
+                let _ = session.release(&id);
+            }
+        };
+        let Some(worker) = &self.worker else { return give_up(self) };
+        if self.check_not_forked().is_err() {
+            return;
+        }
+        let session = Arc::clone(self);
+        worker.post(move || give_up(&session));
+    }
+
     /// Gives a reference back. When the session has ended, that only counts.
     pub(in crate::plasma::client) fn release(&self, id: &ObjectId) -> Result<(), Cause> {
         self.check_not_forked()?;
