@@ -182,7 +182,7 @@ fn who_waits_for_the_same_again_and_again_goes_at_once() {
     let mut client = store.talker();
     let ids: Vec<_> = (0..100).map(id).collect();
     client.say(&get(&ids, -1).repeat(5000));
-    client.say(&get(&ids[..1], 1).repeat(4000));
+    client.say(&get(&ids[..1], 1).repeat(400));
     assert!(client.stands().0);
     store.until(|stat| stat["pending_gets"] == 5000);
     store.neighbour.works();

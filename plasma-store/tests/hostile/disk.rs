@@ -5,7 +5,9 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::harness::{create, creation, id, queued, release, seal, Watched};
+use rustix::fs::{fstat, ftruncate};
+
+use crate::harness::{create, creation, id, queued, release, seal, Came, Watched};
 
 /// Runs a command with a file system of 64 MiB on a directory, which nobody else sees; `None` where that is not allowed.
 fn with_little_space(directory: &Path) -> Option<impl FnOnce(Command) -> Command> {
@@ -60,5 +62,29 @@ fn a_full_file_system_is_out_of_memory() {
     client.say(&release(id(1), false));
     assert_eq!(client.ask(&create(&large(2))).error(), 0);
     drop(client);
+    store.is_as_before();
+}
+
+/// Every client has the descriptor of the file in which all objects lie.
+#[test]
+fn a_file_that_a_client_cuts_off_does_not_end_the_store() {
+    let mut store = Watched::start(&[]);
+    let (mut client, mut other) = (store.talker(), store.talker());
+    client.say(&create(&creation(id(1), 1000)));
+    let file = loop {
+        if let Came::Fd(file) = client.hear() {
+            break file;
+        }
+    };
+    let length = u64::try_from(fstat(&file).unwrap().st_size).unwrap();
+    ftruncate(&file, 0).unwrap();
+    let mut channel = creation(id(2), 1_000_000);
+    channel.is_mutable = true;
+    assert_eq!(other.ask(&create(&channel)).error(), 0);
+    assert_eq!(other.ask(&seal(id(2))).error(), 0);
+    assert_eq!(other.stands(), (true, 0));
+    // For those who have it mapped it has to be there again.
+    ftruncate(&file, length).unwrap();
+    drop((client, other, file));
     store.is_as_before();
 }

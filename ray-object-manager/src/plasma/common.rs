@@ -1,6 +1,9 @@
 //! What the parts of the store share: object descriptions, states, sources and errors, with Ray's numbers.
 
+use std::os::fd::BorrowedFd;
+
 use ray_common::{NodeId, ObjectId, WorkerId};
+use rustix::io::Errno;
 
 use super::allocator::Allocation;
 use super::object_header::{PlasmaObjectHeader, OBJECT_HEADER_SIZE};
@@ -195,6 +198,20 @@ impl ObjectDescription for ObjectInfo {
     }
 
     unsafe fn initialize_header(&self, allocation: &Allocation) {
+        // Clients have the file's descriptor, too: who touches a page that one of them has cut off dies of it, who writes
+        // to the file does not. Where there is no file to be written (huge pages cannot), there is only the memory.
+        if allocation.fd.fd >= 0 {
+            // SAFETY: the file of a live allocation is open.
+            let file = unsafe { BorrowedFd::borrow_raw(allocation.fd.fd) };
+            let offset = allocation.offset.cast_unsigned() as u64;
+            match rustix::io::pwrite(file, &PlasmaObjectHeader::fresh(), offset) {
+                Err(Errno::INVAL | Errno::OPNOTSUPP) => {}
+                Err(error) => {
+                    return log::error!("the header of a channel is not written: {error}")
+                }
+                Ok(_) => return,
+            }
+        }
         // SAFETY: the memory is ours alone, aligned to 64 bytes and at least a header long.
         unsafe { PlasmaObjectHeader::initialize(allocation.address.cast()) }
     }

@@ -41,18 +41,23 @@ impl PlasmaObjectHeader {
     /// # Safety
     /// `place` is aligned, valid for writing a header, and used by nobody else during the call.
     pub unsafe fn initialize(place: *mut Self) {
+        let fresh = Self::fresh();
+        // SAFETY: the caller vouches for the place, and any such bytes are a header.
+        unsafe { place.cast::<[u8; size_of::<Self>()]>().write(fresh) }
+    }
+
+    /// The bytes of a fresh header.
+    #[must_use]
+    pub fn fresh() -> [u8; size_of::<Self>()] {
         let nanoseconds = std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)
             .map_or(0, |elapsed| elapsed.as_nanos());
         let name = format!("{}-{nanoseconds}", std::process::id());
-        let mut unique_name = [0; 32];
+        // Zeros, also between the fields, are a header that was never written or read; only the name is not zero.
+        let mut bytes = [0; size_of::<Self>()];
         let length = name.len().min(30);
-        unique_name[..length].copy_from_slice(&name.as_bytes()[..length]);
-        // SAFETY: the caller vouches for the place. Zeros, also between the fields, are a header that was never
-        // written or read; only the name is not zero.
-        unsafe {
-            place.write_bytes(0, 1);
-            (&raw mut (*place).unique_name).write(unique_name);
-        }
+        let at = std::mem::offset_of!(Self, unique_name);
+        bytes[at..at + length].copy_from_slice(&name.as_bytes()[..length]);
+        bytes
     }
 }

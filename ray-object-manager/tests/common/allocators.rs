@@ -152,7 +152,7 @@ impl Counting {
         Allocation {
             address: self.scratch.cast(),
             size,
-            fd: MemFd { fd: 3, unique_id: 1 },
+            fd: MemFd::INVALID,
             offset,
             device_num: 0,
             mmap_size: i64::MAX,
