@@ -61,10 +61,10 @@ fn serve(raylet: &RayletArguments) -> Result<(), Box<dyn std::error::Error>> {
     let place = rustix::fs::open(&raylet.socket, flags, Mode::empty()).map_err(io::Error::from)?;
     std::fs::remove_file(&raylet.socket)?;
     let running = ray_mirror::start(raylet, Shadow::new(place), crate::memory::is_preallocated())?;
-    // SAFETY: the mirror calls it for objects of the shadow, whose contents nobody uses.
-    running
-        .mirror
-        .set_discard(|offset, length| drop(unsafe { crate::memory::discard(offset, length) }));
+    running.mirror.set_discard(|offset, length| {
+        // SAFETY: the mirror calls it for objects of the shadow, whose contents nobody uses.
+        let _ = unsafe { crate::memory::discard(offset, length) };
+    });
     let now = running.store.snapshot();
     log::info!("the Rust plasma store serves {}: {} bytes", raylet.socket.display(), now.capacity);
     if let Ok(file) = std::fs::symlink_metadata(&raylet.socket) {
