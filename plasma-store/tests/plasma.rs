@@ -4,7 +4,7 @@ mod common;
 
 use std::fs;
 use std::os::unix::net::UnixListener;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use common::{complains, connect, fed, output, plasma, says, says_json, Store};
@@ -196,19 +196,6 @@ fn watch_looks_again_and_again() {
     assert_eq!(end.status.code(), Some(1));
     let error = String::from_utf8(end.stderr).unwrap();
     assert!(error.contains("does not answer any more") || error.contains("no store"), "{error}");
-}
-
-#[test]
-fn a_terminal_is_refreshed_in_place() {
-    let store = Store::start(&[]);
-    let line = format!("{} watch -c 2 -i 0.01", env!("CARGO_BIN_EXE_plasma"));
-    let mut command = Command::new("script");
-    command.args(["-qec", &line, "/dev/null"]).env("PLASMA_STORE_SOCKET", &store.socket);
-    let output = output(command);
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{text}");
-    assert_eq!(text.matches("waiting: 0 creations for 0 B, 0 gets").count(), 2, "{text}");
-    assert!(text.contains("\u{1b}[") && text.contains("A"), "the cursor goes up: {text}");
 }
 
 #[test]
