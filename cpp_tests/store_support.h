@@ -63,6 +63,9 @@ inline std::string Number(const ObjectID &id) {
   return std::to_string(number);
 }
 
+/// Where sockets lie: their paths have to be short, and Bazel's own directory for tests is deep.
+inline std::string ForSockets() { return "/tmp"; }
+
 /// A runner on a thread of its own.
 class RunningStore {
  public:
@@ -112,7 +115,7 @@ class RunningStore {
   void OnSpill(std::function<bool()> on_spill) { on_spill_ = std::move(on_spill); }
 
  private:
-  TemporaryDirectory directory_;
+  TemporaryDirectory directory_{ForSockets()};
   std::string socket_;
   Told told_;
   std::function<bool()> on_spill_;

@@ -132,7 +132,7 @@ TEST(PlasmaStoreRunnerTest, MetricsAreRecorded) {
 }
 
 TEST(PlasmaStoreRunnerTest, QueriesBeforeAndAfter) {
-  TemporaryDirectory directory;
+  TemporaryDirectory directory(plasma_tests::ForSockets());
   PlasmaStoreRunner runner(directory.Path() + "/s", 4 * kMiB, false, "", "");
   EXPECT_EQ(runner.GetCumulativeCreatedObjects(), 0);
   EXPECT_EQ(runner.GetCumulativeCreatedBytes(), 0);
@@ -146,7 +146,7 @@ TEST(PlasmaStoreRunnerTest, QueriesBeforeAndAfter) {
 }
 
 TEST(PlasmaStoreRunnerTest, TheThreadHasItsName) {
-  TemporaryDirectory directory;
+  TemporaryDirectory directory(plasma_tests::ForSockets());
   PlasmaStoreRunner runner(directory.Path() + "/s", 4 * kMiB, false, "/dev/shm", "/tmp");
   std::promise<std::string> name;
   std::thread thread([&] {
@@ -181,7 +181,7 @@ TEST(PlasmaStoreRunnerDeathTest, WhatMakesNoSenseIsRefused) {
 }
 
 TEST(PlasmaStoreTest, RunsOverAnyAllocator) {
-  TemporaryDirectory directory;
+  TemporaryDirectory directory(plasma_tests::ForSockets());
   instrumented_io_context io_context;
   testing::NiceMock<MockAllocator> allocator;
   EXPECT_CALL(allocator, GetFootprintLimit()).WillRepeatedly(testing::Return(1000));
