@@ -246,7 +246,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--memory", type=int, default=200, help="MB of the store")
     parser.add_argument("--spill", type=int, default=600, help="MB that go through it")
-    parser.add_argument("--largest", type=int, default=100, help="MB of the largest object")
+    parser.add_argument("--largest", type=int, default=500, help="MB of the largest object")
     parser.add_argument("--argument", type=int, default=1, help="MB of each of 50 arguments")
     parser.add_argument("--temporary", default="/tmp/ray", help="folder for Ray's sessions")
     parser.add_argument("--plasma", help="folder for the store's memory")
