@@ -13,14 +13,14 @@ def _source(name, lines):
 def _include(header):
     return "#include \"{}\"".format(header)
 
-def header_tests(name, headers, c_headers, deps):
+def header_tests(name, headers, deps, c_headers = []):
     """Compiles headers; the test passes if all of it compiles and links.
 
     Args:
       name: the test.
       headers: as a user includes them.
-      c_headers: those among them that are C as well.
       deps: the libraries that have them.
+      c_headers: those among them that are C as well.
     """
     alone = [_source("{}_sources/{}.cc".format(name, header), [_include(header)] * 2) for header in headers]
     alone += [_source("{}_sources/{}.c".format(name, header), [_include(header)] * 2) for header in c_headers]

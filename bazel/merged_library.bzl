@@ -2,11 +2,14 @@
 
 load("@bazel_tools//tools/cpp:toolchain_utils.bzl", "find_cpp_toolchain", "use_cpp_toolchain")
 
-def _archives(deps):
+def _archives(deps, without):
     """The static libraries behind deps, position-independent where there is a choice."""
     found = {}
+    left_out = {target.label: True for target in without}
     for dep in deps:
         for linker_input in dep[CcInfo].linking_context.linker_inputs.to_list():
+            if linker_input.owner in left_out:
+                continue
             for library in linker_input.libraries:
                 archive = library.pic_static_library or library.static_library
                 if archive:
@@ -15,7 +18,7 @@ def _archives(deps):
 
 def _merged_library_impl(ctx):
     toolchain = find_cpp_toolchain(ctx)
-    archives = _archives(ctx.attr.deps)
+    archives = _archives(ctx.attr.deps, ctx.attr.without)
     name = ctx.attr.library
     static = ctx.actions.declare_file("{}/{}.a".format(ctx.label.name, name))
     outputs = [static]
@@ -53,6 +56,7 @@ merged_library = rule(
         "library": attr.string(mandatory = True, doc = "File name without extension."),
         "localize_hidden": attr.bool(default = True, doc = "Whether names of hidden visibility become local too."),
         "shared": attr.bool(default = True),
+        "without": attr.label_list(providers = [CcInfo], doc = "Libraries behind deps that whoever links the result compiles."),
         "_merge": attr.label(default = "//bazel/private:merge_library", executable = True, cfg = "exec"),
         "_cc_toolchain": attr.label(default = "@bazel_tools//tools/cpp:current_cc_toolchain"),
     },

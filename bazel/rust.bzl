@@ -13,7 +13,7 @@ def _crate(label):
     return Label("@ray_om_crates" + label)
 
 def _member(name):
-    return Label("//{0}:{0}".format(name))
+    return Label("//{}:{}".format(MEMBERS[name]["folder"], name))
 
 def _crates(group, key):
     return [_crate(label) for label in group[key]]
@@ -77,6 +77,7 @@ def _rust_tests(name, crate, deps = [], data = [], size = "medium", programs = [
         size = size,
         aliases = attributes["aliases"],
         crate = crate,
+        crate_features = attributes["crate_features"],
         data = data,
         proc_macro_deps = attributes["proc_macro_deps"],
         rustc_env = env,

@@ -1,4 +1,4 @@
-//! Compiles each GoogleTest program `*_test.cc` into an archive of its own, which the binary target of the
+//! Compiles each GoogleTest program `*_test.cc`, and `answers.cc`, into an archive of its own, which the binary target of the
 //! same name links. A program is compiled again only when something that it includes, or a flag, has changed.
 //!
 //! Environment: `CXX`, `CXXFLAGS` as usual; `CPP_TESTS_SANITIZE`, for example `address,undefined`, compiles and
@@ -44,7 +44,9 @@ fn main() {
     let cxx_header = PathBuf::from(env::var_os("DEP_CXXBRIDGE1_HEADER").expect("cxx tells it"));
     println!("cargo:rustc-env=CPP_TESTS_CXX={}", tool.path().display());
     println!("cargo:rustc-env=CPP_TESTS_CXX_HEADER={}", cxx_header.display());
-    for watched in ["../ray-ffi/include", "../ray-ffi/standalone/include", "."] {
+    for watched in
+        ["../ray-ffi/include", "../ray-ffi/common/include", "../ray-ffi/standalone/include", "."]
+    {
         println!("cargo:rerun-if-changed={watched}");
     }
     println!("cargo:rerun-if-env-changed=CPP_TESTS_SANITIZE");
@@ -61,6 +63,7 @@ fn compiler(directory: &Path, sanitize: &str) -> cc::Build {
         .flag("-Wextra")
         .include(directory)
         .include(directory.join("../ray-ffi/include"))
+        .include(directory.join("../ray-ffi/common/include"))
         .include(directory.join("../ray-ffi/standalone/include"));
     if !sanitize.is_empty() {
         build
@@ -82,7 +85,7 @@ fn suites(directory: &Path) -> Vec<PathBuf> {
 }
 
 fn is_suite(name: &str) -> bool {
-    name.ends_with("_test.cc")
+    name.ends_with("_test.cc") || name == "answers.cc"
 }
 
 fn compile(build: &cc::Build, mut command: Command, source: &Path, out: &Path) {

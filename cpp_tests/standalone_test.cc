@@ -2,8 +2,6 @@
 //
 // The stand-ins for Ray's base headers, which serve when the drop-in headers are used without Ray.
 
-#include <unordered_set>
-
 #include "ray/common/id.h"
 #include "ray/common/ray_config.h"
 #include "ray/object_manager/common.h"
@@ -13,61 +11,8 @@
 
 namespace {
 
-using ray::ObjectID;
 using ray::ObjectInfo;
 using ray::WorkerID;
-
-TEST(IdTest, NilIsAllOnes) {
-  EXPECT_TRUE(ObjectID::Nil().IsNil());
-  EXPECT_TRUE(ObjectID().IsNil());
-  EXPECT_EQ(ObjectID().Binary(), std::string(28, '\xff'));
-  EXPECT_TRUE(ObjectID::FromBinary("").IsNil());
-  EXPECT_EQ(ObjectID::Size(), 28u);
-}
-
-TEST(IdTest, KeepsItsBytes) {
-  std::string bytes;
-  for (int i = 0; i < 28; i++) {
-    bytes.push_back(static_cast<char>(9 * i));
-  }
-  const ObjectID id = ObjectID::FromBinary(bytes);
-  EXPECT_EQ(id.Binary(), bytes);
-  EXPECT_EQ(std::memcmp(id.Data(), bytes.data(), 28), 0);
-  EXPECT_EQ(ObjectID::FromHex(id.Hex()), id);
-  EXPECT_EQ(id.Hex().size(), 56u);
-  EXPECT_EQ(id.Hex().substr(0, 6), "000912");
-  EXPECT_FALSE(id.IsNil());
-}
-
-TEST(IdTest, OtherLengthsAreAMistake) {
-  EXPECT_DEATH(ObjectID::FromBinary("short"), "expected size is 28, but got data size is 5");
-}
-
-TEST(IdTest, WhatIsNoTextOfAnIdIsNil) {
-  EXPECT_TRUE(ObjectID::FromHex("").IsNil());
-  EXPECT_TRUE(ObjectID::FromHex("00").IsNil());
-  EXPECT_TRUE(ObjectID::FromHex(std::string(56, 'g')).IsNil());
-  EXPECT_EQ(ObjectID::FromHex(std::string(56, 'A')), ObjectID::FromHex(std::string(56, 'a')));
-}
-
-TEST(IdTest, RandomIdsDifferAndHash) {
-  std::unordered_set<ObjectID> ids;
-  std::unordered_set<size_t> hashes;
-  for (int i = 0; i < 1000; i++) {
-    const ObjectID id = ObjectID::FromRandom();
-    EXPECT_TRUE(ids.insert(id).second);
-    EXPECT_EQ(id.Hash(), std::hash<ObjectID>()(id));
-    EXPECT_EQ(ObjectID::FromBinary(id.Binary()).Hash(), id.Hash());
-    hashes.insert(id.Hash());
-  }
-  EXPECT_EQ(hashes.size(), 1000u);
-}
-
-TEST(IdTest, IsWrittenAsText) {
-  std::ostringstream out;
-  out << plasma_tests::Id(1) << " " << WorkerID::Nil();
-  EXPECT_EQ(out.str(), plasma_tests::Id(1).Hex() + " NIL_ID");
-}
 
 TEST(ObjectInfoTest, SizeIsDataMetadataAndHeader) {
   ObjectInfo info = plasma_tests::Info(plasma_tests::Id(1), 10, 5);

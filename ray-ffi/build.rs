@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-const BRIDGES: [&str; 13] = [
+const BRIDGES: [&str; 14] = [
     "src/allocator.rs",
+    "src/channel.rs",
     "src/client.rs",
     "src/create_request_queue.rs",
     "src/eviction_policy.rs",
@@ -30,13 +31,13 @@ fn main() {
         shells.files(sources("src/cpp")).files(sources("standalone/src"));
         shells.compile("ray_ffi_shells");
     }
-    for directory in ["src", "include", "standalone"] {
+    for directory in ["src", "include", "common/include", "standalone"] {
         println!("cargo:rerun-if-changed={directory}");
     }
 }
 
 fn configure(build: &mut cc::Build) -> &mut cc::Build {
-    build.std("c++17").include("include").flag("-Wall").flag("-Wextra");
+    build.std("c++17").include("include").include("common/include").flag("-Wall").flag("-Wextra");
     // What is unique in a process cannot be made local to a library any more.
     build.flag_if_supported("-fno-gnu-unique")
 }

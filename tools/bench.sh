@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
-# Measures the rows of docs/benchmarks.md: ours, and beside it the original where somebody has built it.
+# Measures Ray's classes row by row: ours, and beside it the original where somebody has built it.
 #
-#   tools/bench.sh [ROW...]                          ours; all rows, or these
-#   ORIGINAL=/path/to/program tools/bench.sh [ROW...]  both, alternately, round by round, on one state of the machine
+#   tools/bench.sh [SUBJECT] [ROW...]                            ours; all rows, or these
+#   ORIGINAL=/path/to/program tools/bench.sh [SUBJECT] [ROW...]  both, alternately, round by round, on one state of the machine
 #
-# ORIGINAL is benches/cpp/bench_rows.cc built against Ray's own headers and linked with Ray's own classes; docs/benchmarks.md
-# says how. OURS is the other program, if it is not to be built here.
+# SUBJECT is rows (the store's classes, docs/benchmarks.md; the default), ids (docs/ids-and-status.md) or scheduling
+# (docs/scheduling.md): the program benches/cpp/bench_SUBJECT.cc.
+#
+# ORIGINAL is that program built against Ray's own headers and linked with Ray's own classes; docs/benchmarks.md says how. OURS
+# is the other program, if it is not to be built here.
 #
 # Environment: ROUNDS (5); PYTHON (python3); OUT (target/bench), where results.json, table.md and, if there is matplotlib, plot.svg are written.
 set -euo pipefail
@@ -14,14 +17,19 @@ cd "$(dirname "$0")/.."
 target=${CARGO_TARGET_DIR:-target}
 out=${OUT:-$target/bench}
 rounds=${ROUNDS:-5}
+case ${1:-} in
+  rows | ids | scheduling) bench=bench_$1 && shift ;;
+  -*) sed -n '2,14s/^# \{0,1\}//p' "$0" && exit 2 ;;
+  *) bench=bench_rows ;;
+esac
 mkdir -p "$out"
 
 if [ -z "${OURS:-}" ]; then
   tools/build-libs.sh "$target/plasma-rs" >&2
-  OURS=$out/bench_rows
+  OURS=$out/$bench
   # Ray compiles with -O2 too.
-  "${CXX:-g++}" -std=c++17 -O2 -DNDEBUG -Wall -Wextra -I ray-ffi/include -I ray-ffi/standalone/include \
-    benches/cpp/bench_rows.cc "$target/plasma-rs/libray_object_manager.a" -lpthread -ldl -lm -o "$OURS"
+  "${CXX:-g++}" -std=c++17 -O2 -DNDEBUG -Wall -Wextra -I ray-ffi/include -I ray-ffi/common/include -I ray-ffi/standalone/include \
+    "benches/cpp/$bench.cc" "$target/plasma-rs/libray_object_manager.a" -lpthread -ldl -lm -o "$OURS"
 fi
 [ $# -gt 0 ] || set -- $("$OURS" --list)
 

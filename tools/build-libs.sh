@@ -2,10 +2,12 @@
 # Builds the library for use without Cargo: one static and one shared library that export the C header and the C++ classes.
 #
 #   tools/build-libs.sh [DIRECTORY]             libray_object_manager.a and .so (default: target/plasma-rs)
-#   tools/build-libs.sh --for-ray [DIRECTORY]   libray_object_manager.a for a Ray build, which compiles ray-ffi/src/cpp itself
-#                                               against its own headers (default: target/plasma-rs-for-ray)
+#   tools/build-libs.sh --for-ray [DIRECTORY]   libray_object_manager.a for a Ray build, which compiles ray-ffi/src/cpp, and
+#                                               ray-ffi/common/src if it wants, itself against its own headers
+#                                               (default: target/plasma-rs-for-ray)
 #
-# Compile with  -I ray-ffi/include -I ray-ffi/standalone/include (C needs the first only; inside Ray the second is Ray's own).
+# Compile with  -I ray-ffi/include -I ray-ffi/common/include -I ray-ffi/standalone/include (C needs the first only; inside Ray
+#               the last is Ray's own, and the second may be).
 # Link with     DIRECTORY/libray_object_manager.a -lstdc++ -lpthread -ldl -lm
 # or with       -L DIRECTORY -lray_object_manager
 #
@@ -20,7 +22,7 @@ if [ "${1:-}" = --for-ray ]; then
   features=(--no-default-features) exports=ray-ffi/exports-for-ray.txt default=plasma-rs-for-ray
   shift
 fi
-case ${1:-} in -*) sed -n '2,10s/^# \{0,1\}//p' "$0"; exit 2 ;; esac
+case ${1:-} in -*) sed -n '2,12s/^# \{0,1\}//p' "$0"; exit 2 ;; esac
 target=${CARGO_TARGET_DIR:-target}
 out=${1:-$target/$default}
 mkdir -p "$out"

@@ -18,6 +18,7 @@ exported() { nm "$@" --defined-only | awk 'NF == 3 { print $3 }' | sort -u; }
 
 # Names of Rust's, of cxx's and of crates', however they are mangled; and what Ray's version script would pick up.
 foreign='_R.*|.*17h[0-9a-f]{16}E.*|__rust.*|rust_.*|.*cxxbridge1[$].*|.*alloc.*_error.*handler.*|_ZN?K?St.*|_ZNK?S[abisod].*'
+specialized='_ZNKSt4hashIN3ray.*'
 rays='.*ray.*(ObjectID|Status|TaskID|ActorID|JobID|NodeID|WorkerID|Buffer|RayLog|RayConfig|core).*|.*(Java_|PyInit_).*'
 
 check() { # FILE PATTERNS nm-options...
@@ -27,7 +28,8 @@ check() { # FILE PATTERNS nm-options...
   exported "$@" "$file" >"$work/symbols"
   grep -Evx "$(regex_of "$patterns")" "$work/symbols" >"$work/unexpected" || true
   [ ! -s "$work/unexpected" ] || fail "$file exports what it should not:" $'\n'"$(c++filt <"$work/unexpected" | head -20)"
-  if grep -Ex "$foreign" "$work/symbols" >"$work/unexpected"; then
+  # A specialization for a class of Ray's has std in its name and is ours all the same.
+  if grep -Evx "$specialized" "$work/symbols" | grep -Ex "$foreign" >"$work/unexpected"; then
     fail "$file exports what is not ours:" $'\n'"$(c++filt <"$work/unexpected" | head -20)"
   fi
   echo "$file exports $(wc -l <"$work/symbols") symbols"

@@ -14,9 +14,9 @@ libs=$target/plasma-rs
 demo=$libs/demo
 echo "Building the library and the demonstration (some minutes the first time) ..."
 tools/build-libs.sh "$libs" >/dev/null
-if [ ! -e "$demo" ] || [ -n "$(find examples/demo ray-ffi/include ray-ffi/standalone/include "$libs/libray_object_manager.a" \
+if [ ! -e "$demo" ] || [ -n "$(find examples/demo ray-ffi/include ray-ffi/common/include ray-ffi/standalone/include "$libs/libray_object_manager.a" \
   -newer "$demo" -print -quit)" ]; then
-  "${CXX:-g++}" -std=c++17 -O2 -Wall -Wextra -Iray-ffi/include -Iray-ffi/standalone/include examples/demo/*.cc \
+  "${CXX:-g++}" -std=c++17 -O2 -Wall -Wextra -Iray-ffi/include -Iray-ffi/common/include -Iray-ffi/standalone/include examples/demo/*.cc \
     "$libs/libray_object_manager.a" -lpthread -ldl -lm -o "$demo"
 fi
 "$demo"

@@ -81,7 +81,9 @@ def scaled(value, unit):
     """The value in the largest unit of which there is one, and that unit."""
     size, name = next((scale for scale in SCALES[unit] if abs(value) >= scale[0]), SCALES[unit][-1])
     value /= 1e3 if name == "µs" else size
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.1f}", name
+    if abs(value) >= 1000:
+        return f"{value:,.0f}", name
+    return f"{value:.2f}" if name == "ns" and abs(value) < 10 else f"{value:.1f}", name
 
 
 def number(value, unit):
@@ -117,10 +119,10 @@ def store_table(results):
 def table(results):
     if not any("cpu" in result for sides in results.values() for result in sides["ours"]["rounds"]):
         return store_table(results)
-    lines = [
-        "| row | original | ours | original ÷ ours | by the clock | best batch: original | ours |",
-        "|---|---|---|---|---|---|---|",
-    ]
+    batches = any(sides["ours"]["best_batch"] for sides in results.values())
+    lines = ["| row | original | ours | original ÷ ours | by the clock |", "|---|---|---|---|---|"]
+    if batches:
+        lines = [lines[0] + " best batch: original | ours |", lines[1] + "---|---|"]
     for row, sides in results.items():
         ratio, by_clock = sides.get("ratio"), sides.get("ratio_elapsed")
         shown = "" if ratio is None else f"**{ratio['median']:.2f}** ({ratio['min']:.2f} – {ratio['max']:.2f})"
@@ -128,10 +130,8 @@ def table(results):
         if sides["ours"]["unit"] == PERCENT:
             shown = ""
         original = sides.get("original")
-        lines.append(
-            f"| `{row}` | {spread(original)} | {spread(sides['ours'])} | {shown} | {clock} "
-            f"| {best(original)} | {best(sides['ours'])} |"
-        )
+        line = f"| `{row}` | {spread(original)} | {spread(sides['ours'])} | {shown} | {clock} |"
+        lines.append(line + (f" {best(original)} | {best(sides['ours'])} |" if batches else ""))
     return "\n".join(lines) + "\n"
 
 

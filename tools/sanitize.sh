@@ -28,7 +28,7 @@ cpp() {
 
 rust() {
   # With --target the flag is not given to build scripts and procedural macros.
-  RUSTC_BOOTSTRAP=1 RUSTFLAGS="${RUSTFLAGS:-} -Zsanitizer=address -Cforce-frame-pointers=yes" \
+  RUSTC_BOOTSTRAP=1 RUSTFLAGS="${RUSTFLAGS:-} -Zsanitizer=address -Cforce-frame-pointers=yes --cfg plasma_rs_address_sanitizer" \
     cargo test -p ray-common -p ray-sys -p ray-object-manager --locked --no-fail-fast --lib --tests \
     --target "$host" --target-dir "$target/sanitize-rust"
 }

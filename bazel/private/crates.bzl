@@ -135,11 +135,12 @@ def _crate_build_file(package, node, packages, without_build_script, extra):
     ))
     return "\n".join(lines)
 
-def _member(package, node, packages, skip):
+def _member(package, node, packages, skip, root):
     library = _library_target(package)
     normal = _dependencies(node, packages, [None], skip)
     dev = _dependencies(node, packages, ["dev"], skip)
     return {
+        "folder": _relative(package["manifest_path"], root)[:-len("/Cargo.toml")],
         "edition": package["edition"],
         "version": package["version"],
         "features": node["features"],
@@ -194,7 +195,7 @@ def _cargo_crates_impl(rctx):
         if package["source"] == None:
             if hasattr(rctx, "watch"):  # Bazel 7.1
                 rctx.watch(package["manifest_path"])
-            members[package["name"]] = _member(package, node, packages, rctx.attr.skip)
+            members[package["name"]] = _member(package, node, packages, rctx.attr.skip, metadata["workspace_root"])
             for kind in ["normal", "dev"]:
                 for key in ["deps", "proc_macro_deps"]:
                     for label in members[package["name"]][kind][key]:

@@ -26,15 +26,22 @@ programs! {
     eviction_policy_test
     full_disk_test
     get_request_queue_test
+    id_test
     malloc_test
+    mutable_object_test
     obj_lifecycle_mgr_parts_test
     obj_lifecycle_mgr_test
     object_store_test
     plasma_allocator_test
     protocol_test
     random_model_test
+    scheduling_border_test
+    scheduling_labels_test
+    scheduling_sets_test
+    scheduling_values_test
     standalone_test
     stats_collector_test
+    status_test
     store_test
     two_process_test
 }
@@ -61,6 +68,7 @@ fn every_program_is_run() {
         .expect("the directory of the package")
         .filter_map(|entry| entry.expect("a readable directory").file_name().into_string().ok())
         .filter_map(|name| name.strip_suffix(".cc").map(str::to_owned))
+        .filter(|name| name.ends_with("_test"))
         .collect();
     let listed: BTreeSet<String> = NAMES.iter().map(|name| (*name).to_owned()).collect();
     assert_eq!(found, listed);

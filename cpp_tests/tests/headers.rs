@@ -80,9 +80,9 @@ impl Bench {
     }
 }
 
-fn includes() -> [PathBuf; 2] {
+fn includes() -> [PathBuf; 3] {
     let ffi = Path::new(env!("CARGO_MANIFEST_DIR")).join("../ray-ffi");
-    [ffi.join("include"), ffi.join("standalone/include")]
+    [ffi.join("include"), ffi.join("common/include"), ffi.join("standalone/include")]
 }
 
 fn collect(root: &Path, directory: &Path, headers: &mut BTreeSet<String>) {

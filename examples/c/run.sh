@@ -11,7 +11,7 @@ libs=$target/plasma-rs for_ray=$target/plasma-rs-for-ray
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 strict=(-Wall -Wextra -Werror -pedantic -O2)
-cpp=("${CXX:-g++}" -std=c++17 "${strict[@]}" -Iray-ffi/include -Iray-ffi/standalone/include)
+cpp=("${CXX:-g++}" -std=c++17 "${strict[@]}" -Iray-ffi/include -Iray-ffi/common/include -Iray-ffi/standalone/include)
 system=(-lstdc++ -lpthread -ldl -lm)
 
 tools/build-libs.sh
@@ -33,8 +33,9 @@ rustc --crate-type staticlib --edition 2021 -O examples/c/other.rs -o "$work/lib
 "$work/two"
 
 # As in a Ray build: the classes are compiled by others, against other base headers (ours stand in for Ray's here).
-bridges=$(find "$target/release/build" -path '*ray-ffi*/out/cxxbridge/include' -printf '%T@ %p\n' | sort -n | tail -1 | cut -d' ' -f2)
-"${cpp[@]}" -I"$bridges" -Iray-ffi/src/cpp examples/demo/*.cc ray-ffi/src/cpp/*.cc ray-ffi/standalone/src/*.cc \
+bridges() { find "$target/release/build" -path "*/$1-*/out/cxxbridge/include" -printf '%T@ %p\n' | sort -n | tail -1 | cut -d' ' -f2; }
+"${cpp[@]}" -I"$(bridges ray-ffi)" -I"$(bridges ray-common-ffi)" -Iray-ffi/src/cpp examples/demo/*.cc \
+  ray-ffi/src/cpp/*.cc ray-ffi/common/src/*.cc ray-ffi/common/src/scheduling/*.cc ray-ffi/standalone/src/*.cc ray-ffi/standalone/src/common/*.cc \
   "$for_ray/libray_object_manager.a" "${system[@]}" -o "$work/as_in_ray"
 "$work/as_in_ray" >/dev/null
 echo "the C++ classes work when they are compiled apart from the library"

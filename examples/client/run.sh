@@ -10,7 +10,7 @@ target=${CARGO_TARGET_DIR:-target}
 cargo build --quiet --release --locked -p plasma-store
 tools/build-libs.sh >/dev/null
 work=$(mktemp -d)
-"${CXX:-g++}" -std=c++17 -O2 -Wall -Wextra -Iray-ffi/include -Iray-ffi/standalone/include examples/client/main.cc \
+"${CXX:-g++}" -std=c++17 -O2 -Wall -Wextra -Iray-ffi/include -Iray-ffi/common/include -Iray-ffi/standalone/include examples/client/main.cc \
   "$target/plasma-rs/libray_object_manager.a" -lpthread -ldl -lm -o "$work/client"
 
 mkfifo "$work/ready"

@@ -5,6 +5,7 @@ use std::mem::offset_of;
 use ray_common::ObjectId;
 use ray_object_manager::plasma::allocator::{Allocation, MemFd};
 use ray_object_manager::plasma::common::{LocalObject, ObjectDescription, ObjectKey, PlasmaError};
+use ray_object_manager::plasma::object_header::PlasmaObjectHeader;
 use ray_object_manager::plasma::protocol::PlasmaObject;
 
 #[cxx::bridge(namespace = "plasma_rs")]
@@ -17,9 +18,6 @@ mod ffi {
 
         /// Destroys the `ray::ObjectInfo` at `place`, without freeing its memory.
         unsafe fn destroy_object_info(place: *mut u8);
-
-        /// Calls `Init` of a `ray::PlasmaObjectHeader` at `place`.
-        unsafe fn initialize_object_header(place: *mut u8);
     }
 }
 
@@ -175,7 +173,7 @@ impl ObjectDescription for CxxObjectInfo {
 
     unsafe fn initialize_header(&self, allocation: &Allocation) {
         // SAFETY: the memory is new, aligned to 64 bytes and at least a header long.
-        unsafe { ffi::initialize_object_header(allocation.address) }
+        unsafe { PlasmaObjectHeader::initialize(allocation.address.cast()) }
     }
 }
 

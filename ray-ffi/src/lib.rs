@@ -7,8 +7,12 @@
 
 #![allow(unreachable_pub)] // what cxx expands to
 
+// The libraries have it too: what C++ calls of ids and statuses.
+use ray_common_ffi as _;
+
 mod allocator;
 pub mod capi;
+mod channel;
 mod client;
 mod create_request_queue;
 mod eviction_policy;

@@ -2,6 +2,9 @@
 
 use std::path::Path;
 
+// Bazel links the C++ of the library with each of its tests, and that needs the library.
+use ray_ffi as _;
+
 #[test]
 fn c_header_is_current() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -2,8 +2,10 @@
 //! a Rust program can use directly.
 //!
 //! [`plasma`] is the shared-memory store of one node, from the allocator at the bottom to the
-//! lifecycle of its objects at the top.
+//! lifecycle of its objects at the top. [`channel`] moves values between processes through objects of such a store that are
+//! written again and again.
 
+pub mod channel;
 pub mod check;
 pub mod plasma;
 

@@ -1,6 +1,7 @@
 //! The client on our store.
 
 mod client_async;
+mod client_shared;
 mod client_support;
 mod doc_store;
 mod fake_store;
@@ -16,6 +17,13 @@ use our_store::OurStore;
 use ray_object_manager::plasma::client::{ConnectOptions, PlasmaClient, Timeout};
 
 client_support::test_client_on!(crate::our_store::OurStore);
+
+/// The same without shared memory.
+mod unshared {
+    use crate::client_support;
+
+    client_support::test_client_on!(crate::client_shared::Unshared);
+}
 
 #[test]
 fn a_client_connects_again_to_another_store() {

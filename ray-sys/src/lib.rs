@@ -4,23 +4,38 @@
 //! * [`send_fd`] and [`recv_fd`]: a descriptor handed to another process;
 //! * [`Incoming`] and [`send_all`]: messages with descriptors between them;
 //! * [`ReceivedFile`]: a file that another process sent, mapped;
-//! * [`ForkMark`]: notices that this process is a fork.
+//! * [`SharedWords`] and [`ReadWords`]: memory of several processes, touched atomically;
+//! * [`ForkMark`] and [`fork_generation`]: notice that this process is a fork;
+//! * [`NamedSemaphore`] and [`futex_wait`]: waiting for other processes;
+//! * [`ProcessMark`]: whether another process still lives.
 //!
 //! Linux only, like Ray's shared-memory store on anything but a test bench.
 
 mod fd_passing;
+mod fork_generation;
 mod fork_mark;
+mod futex;
 mod incoming;
 mod mapping;
 mod pages;
+mod process;
 mod received;
+mod semaphore;
+mod words;
 
 pub use fd_passing::{recv_fd, send_fd};
+pub use fork_generation::fork_generation;
 pub use fork_mark::ForkMark;
+pub use futex::{futex_wait, futex_wait_any, futex_wake};
 pub use incoming::{send_all, Incoming};
-pub use mapping::{FileMapping, MappingOptions};
+pub use mapping::{FileMapping, MappingOptions, Reserver};
 pub use pages::{page_size, round_up};
+pub use process::{Life, ProcessMark};
 pub use received::{ReceivedFile, ReceivedFileOptions};
+pub use semaphore::{
+    NamedSemaphore, Semaphore, SemaphoreTail, SemaphoreWords, SEMAPHORE_FILE_SIZE,
+};
+pub use words::{ReadWords, SharedWords};
 
 use std::fmt::Display;
 use std::io;

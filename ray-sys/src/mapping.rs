@@ -116,7 +116,7 @@ impl FileMapping {
         file.set_len(len as u64)?;
         let mut flags = MmapFlags::SHARED;
         if options.reserve || options.populate {
-            reserve(&file, 0..len as u64)?;
+            reserve(&file, 0..len as u64, true)?;
         }
         if options.populate {
             flags |= MmapFlags::POPULATE;
@@ -192,8 +192,16 @@ impl FileMapping {
         if range.start > range.end || range.end > self.len() {
             return Err(context(&io::ErrorKind::InvalidInput.into(), what()));
         }
-        reserve(&self.file, range.start as u64..range.end as u64)
+        reserve(&self.file, range.start as u64..range.end as u64, true)
             .map_err(|error| context(&error, what()))
+    }
+
+    /// Something that another thread can reserve space with.
+    ///
+    /// # Errors
+    /// When there is no descriptor left.
+    pub fn reserver(&self) -> io::Result<Reserver> {
+        Ok(Reserver { file: self.file.try_clone()?, len: self.len() as u64 })
     }
 
     /// Copies `bytes` to `offset` of the mapping.
@@ -226,6 +234,27 @@ impl FileMapping {
     }
 }
 
+/// Reserves space of a file while others use it.
+#[derive(Debug)]
+pub struct Reserver {
+    file: File,
+    len: u64,
+}
+
+impl Reserver {
+    /// As [`FileMapping::reserve`], but only where what the bytes hold is kept.
+    ///
+    /// # Errors
+    /// When there is no space, the range does not lie in the file, or the file system has no call for it.
+    pub fn reserve(&self, range: Range<usize>) -> io::Result<()> {
+        let range = range.start as u64..range.end as u64;
+        if range.start > range.end || range.end > self.len {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        reserve(&self.file, range, false)
+    }
+}
+
 impl AsFd for FileMapping {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.file.as_fd()
@@ -238,6 +267,26 @@ fn named(directory: &Path) -> io::Result<File> {
 
 fn memory_file(flags: MemfdFlags) -> io::Result<File> {
     Ok(memfd_create("plasma", flags | MemfdFlags::CLOEXEC)?.into())
+}
+
+/// How to map the first bytes of a file, shared.
+pub(crate) fn shared(file: &File, size: usize, page_size: usize) -> io::Result<MmapOptions<'_>> {
+    let length = round_up(size, page_size).ok_or(io::ErrorKind::InvalidInput)?;
+    let options = MmapOptions::new(length).map_err(from_mmap)?.with_flags(MmapFlags::SHARED);
+    // SAFETY: the mapping is reached by raw pointers and atomics, and by references only where somebody vouches for
+    // them. The file has at least the bytes that are used.
+    Ok(unsafe { options.with_file(file, 0) })
+}
+
+/// # Safety
+/// The range lies in a mapping of the caller's, and the advice alters none of its bytes.
+pub(crate) unsafe fn advise_range(
+    base: *const u8,
+    length: usize,
+    advice: Advice,
+) -> Result<(), Errno> {
+    // SAFETY: the caller vouches.
+    unsafe { madvise(base.cast_mut().cast(), length, advice) }
 }
 
 pub(crate) fn file_page_size(file: &File) -> io::Result<usize> {
@@ -255,7 +304,7 @@ pub(crate) fn from_mmap(error: mmap_rs::Error) -> io::Error {
 /// Smallest piece that a reservation is cut into when signals keep interrupting it.
 const SMALLEST_PIECE: u64 = 256 * 1024;
 
-fn reserve(file: &File, range: Range<u64>) -> io::Result<()> {
+fn reserve(file: &File, range: Range<u64>, may_write: bool) -> io::Result<()> {
     let mut at = range.start;
     let mut piece = range.end - at;
     while at < range.end {
@@ -264,7 +313,9 @@ fn reserve(file: &File, range: Range<u64>) -> io::Result<()> {
             Ok(()) => at += len,
             // tmpfs gives back what an interrupted call had got so far: smaller steps get through.
             Err(Errno::INTR) => piece = (len / 2).max(SMALLEST_PIECE),
-            Err(Errno::OPNOTSUPP | Errno::NOSYS) => return write_zeros(file, at..range.end),
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) if may_write => {
+                return write_zeros(file, at..range.end);
+            }
             Err(error) => return Err(error.into()),
         }
     }

@@ -52,6 +52,10 @@ pub struct Options {
     #[arg(long)]
     pub allow_other_users: bool,
 
+    /// Answer every request through the socket, also those of clients that could share memory
+    #[arg(long)]
+    pub no_shared_memory: bool,
+
     /// How long nothing must have been spilled before an object that does not fit goes to the disk; whole seconds
     #[arg(long, value_name = "TIME", default_value = "2", value_parser = parse_seconds)]
     pub grace_period: i64,
@@ -115,6 +119,7 @@ impl Options {
         config.delay_on_full = self.retry_delay;
         config.grace_period_s = self.grace_period;
         config.allow_other_users = self.allow_other_users;
+        config.shared_memory = !self.no_shared_memory;
         config.limits = ClientLimits {
             unsealed_bytes: self.limits.max_unsealed.unwrap_or(u64::MAX),
             requests_in_flight: self.limits.max_requests,
@@ -150,7 +155,7 @@ mod tests {
 
     #[test]
     fn every_option_arrives() {
-        let line = "plasma-store --socket /s --memory 1GB --threads 3 --allow-other-users --grace-period 7 \
+        let line = "plasma-store --socket /s --memory 1GB --threads 3 --allow-other-users --no-shared-memory --grace-period 7 \
                     --retry-delay 3ms --max-unsealed 1KiB --max-requests 2 --max-descriptors 4 --max-message 5 \
                     --max-connections 6";
         let config = Options::try_parse_from(line.split_whitespace()).unwrap().store_config();
@@ -164,6 +169,7 @@ mod tests {
         let expected = StoreConfig {
             threads: 3,
             allow_other_users: true,
+            shared_memory: false,
             grace_period_s: 7,
             delay_on_full: Duration::from_millis(3),
             limits,

@@ -121,6 +121,7 @@ pub const ONCE: ConnectOptions = ConnectOptions {
     read_only: false,
     exclude_from_core_dump: true,
     idle_connections: 4,
+    shared_memory: true,
 };
 
 /// A client of a store that runs.

@@ -13,7 +13,7 @@ use crate::harness::{
 
 const MANY: u32 = 1000;
 
-fn allow_many_descriptors() {
+pub(crate) fn allow_many_descriptors() {
     let now = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: now.maximum, maximum: now.maximum }).unwrap();
 }

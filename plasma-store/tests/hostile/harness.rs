@@ -18,7 +18,7 @@ use serde_json::Value;
 use crate::common::{command, Store};
 
 /// Longer than anything takes.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) fn id(number: u32) -> ObjectId {
     let mut bytes = [0xab; ObjectId::LENGTH];

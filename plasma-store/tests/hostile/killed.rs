@@ -16,12 +16,13 @@ use crate::harness::{
     contains, create, creation, delete, get, id, queued, release, retry, seal, Talker, Watched,
 };
 use crate::model::scaled;
+use crate::sharer::Sharer;
 
 const SOCKET: &str = "HOSTILE_SOCKET";
 const STEP: &str = "HOSTILE_STEP";
 
 /// Where one can be killed.
-const STEPS: [&str; 22] = [
+const STEPS: [&str; 31] = [
     "connect",
     "half a header",
     "half a body",
@@ -44,6 +45,15 @@ const STEPS: [&str; 22] = [
     "queued create, asked again",
     "file of its own",
     "file of its own, unmapped",
+    "shared 1",
+    "shared 2",
+    "shared 3",
+    "shared 4",
+    "shared 5",
+    "shared 6",
+    "shared 7",
+    "shared 8",
+    "shared 9",
 ];
 
 fn signal_ready() {
@@ -61,6 +71,11 @@ fn wait() -> ! {
 
 /// In the child: everything up to a step.
 fn go_to(step: &str, socket: &Path) {
+    if let Some(step) = step.strip_prefix("shared ") {
+        let mut sharer = Sharer::to(socket);
+        crate::shared::go_to(step.parse().unwrap(), &mut sharer);
+        wait();
+    }
     let mut client = Talker::to(socket);
     let own = own();
     match step {

@@ -1,5 +1,5 @@
-//! Every store with every client: {ours, Ray's 2.60.0 and 2.55.1} x {ours, Ray's 2.60.0 and 2.55.1}, and all pairs behave
-//! alike. A scenario writes down what it sees; what all pairs see is the same, and is what stands in the test.
+//! Every store with every client: {ours, Ray's 2.60.0 and 2.55.1} x {ours with shared memory and without, Ray's
+//! 2.60.0 and 2.55.1}, and all pairs behave alike. A scenario writes down what it sees; what all pairs see is the same, and is what stands in the test.
 
 #![allow(unreachable_pub, missing_docs, reason = "tests")]
 

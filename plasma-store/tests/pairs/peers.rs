@@ -33,6 +33,8 @@ pub type Outcome<T> = Result<T, String>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClientKind {
     Ours,
+    /// Ours, which asks for no shared memory.
+    Unshared,
     Real(Version),
 }
 
@@ -43,13 +45,18 @@ pub enum StoreKind {
     Real(Version),
 }
 
-/// Every store with every client.
+/// Every store with every client; ours that asks for no shared memory with ours, as Ray's has none.
 pub fn pairs() -> Vec<(StoreKind, ClientKind)> {
     use StoreKind as S;
-    let clients =
-        [ClientKind::Ours, ClientKind::Real(Version::V2_60_0), ClientKind::Real(Version::V2_55_1)];
+    let clients = [
+        ClientKind::Ours,
+        ClientKind::Unshared,
+        ClientKind::Real(Version::V2_60_0),
+        ClientKind::Real(Version::V2_55_1),
+    ];
     let stores = [S::Ours, S::Real(Version::V2_60_0), S::Real(Version::V2_55_1)];
-    stores.into_iter().flat_map(|store| clients.map(|client| (store, client))).collect()
+    let all = stores.into_iter().flat_map(|store| clients.map(|client| (store, client)));
+    all.filter(|pair| pair.0 == S::Ours || pair.1 != ClientKind::Unshared).collect()
 }
 
 /// A store of 10 MB.
@@ -96,11 +103,8 @@ impl Store {
 
 pub fn connect(kind: ClientKind, socket: &Path) -> Box<dyn Client> {
     match kind {
-        ClientKind::Ours => Box::new(Ours {
-            client: PlasmaClient::connect(socket, ConnectOptions::default()).unwrap(),
-            created: HashMap::new(),
-            got: HashMap::new(),
-        }),
+        ClientKind::Ours => Box::new(Ours::connect(socket, true)),
+        ClientKind::Unshared => Box::new(Ours::connect(socket, false)),
         ClientKind::Real(version) => Box::new(RealClient::connected(version, socket).unwrap()),
     }
 }
@@ -109,6 +113,14 @@ struct Ours {
     client: PlasmaClient,
     created: HashMap<ObjectId, MutableBuffer>,
     got: HashMap<ObjectId, Vec<Buffer>>,
+}
+
+impl Ours {
+    fn connect(socket: &Path, shared_memory: bool) -> Self {
+        let options = ConnectOptions { shared_memory, ..ConnectOptions::default() };
+        let client = PlasmaClient::connect(socket, options).unwrap();
+        Self { client, created: HashMap::new(), got: HashMap::new() }
+    }
 }
 
 fn name(error: &ClientError) -> String {

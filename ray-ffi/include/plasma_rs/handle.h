@@ -9,10 +9,12 @@
 namespace plasma_rs {
 
 struct AllocatorHandle;
+struct ChannelManagerHandle;
 struct ClientHandle;
 struct CreateQueueHandle;
 struct EvictionPolicyHandle;
 struct GetQueueHandle;
+struct IncomingHandle;
 struct LifecycleHandle;
 struct LruCacheHandle;
 struct MappedFileHandle;
@@ -23,10 +25,12 @@ struct StoreHandle;
 /// Gives a handle back to Rust.
 struct HandleDeleter {
   void operator()(AllocatorHandle *handle) const;
+  void operator()(ChannelManagerHandle *handle) const;
   void operator()(ClientHandle *handle) const;
   void operator()(CreateQueueHandle *handle) const;
   void operator()(EvictionPolicyHandle *handle) const;
   void operator()(GetQueueHandle *handle) const;
+  void operator()(IncomingHandle *handle) const;
   void operator()(LifecycleHandle *handle) const;
   void operator()(LruCacheHandle *handle) const;
   void operator()(MappedFileHandle *handle) const;
@@ -40,6 +44,8 @@ using Handle = std::unique_ptr<T, HandleDeleter>;
 
 /// Reads and makes what only an allocator may make.
 struct AllocationAccess;
+/// Reaches what a manager of channels has in Rust.
+class ChannelAccess;
 /// Asserts the layout of private members.
 struct LayoutCheck;
 

@@ -105,12 +105,32 @@ class PlasmaStoreHook {
   virtual bool disk_is_full() const = 0;
 };
 
+/// The object of a channel, kept as long as the channel is known.
+class ChannelObject {
+ public:
+  virtual ~ChannelObject() = default;
+  /// Of the ray::PlasmaObjectHeader.
+  virtual std::size_t header() const = 0;
+  /// Of the first byte of the data.
+  virtual std::size_t data() const = 0;
+  /// Bytes for data and metadata.
+  virtual std::size_t capacity() const = 0;
+};
+
+/// Is asked from time to time while a call waits.
+class SignalCheck {
+ public:
+  virtual ~SignalCheck() = default;
+  /// Milliseconds between two questions; 0 for none.
+  virtual std::int64_t interval_ms() const = 0;
+  /// Whether the wait is to end. The reason stays in C++.
+  virtual bool wants_to_stop() const = 0;
+};
+
 /// Copy-constructs the ray::ObjectInfo at `from` to the unused memory at `to`.
 void copy_object_info(const std::uint8_t *from, std::uint8_t *to);
 /// Destroys the ray::ObjectInfo at `place`.
 void destroy_object_info(std::uint8_t *place);
-/// Calls Init of the ray::PlasmaObjectHeader at `place`.
-void initialize_object_header(std::uint8_t *place);
 
 /// Writes a line with RAY_LOG. Levels are those of RayLogLevel; FATAL (3) does not return.
 void write_log(std::int32_t level, rust::Str message);

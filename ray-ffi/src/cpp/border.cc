@@ -46,10 +46,6 @@ void destroy_object_info(std::uint8_t *place) {
   reinterpret_cast<ray::ObjectInfo *>(place)->~ObjectInfo();
 }
 
-void initialize_object_header(std::uint8_t *place) {
-  (new (place) ray::PlasmaObjectHeader)->Init();
-}
-
 plasma::Allocation AllocationAccess::Make(const RawAllocation &raw) {
   return plasma::Allocation(reinterpret_cast<void *>(raw.address),
                             raw.size,
@@ -125,7 +121,17 @@ struct LayoutCheck {
   static_assert(offsetof(LocalObject, construct_duration_) == 248);
   static_assert(offsetof(LocalObject, state_) == 256);
   static_assert(offsetof(LocalObject, source_) == 260);
-  static_assert(sizeof(ray::PlasmaObjectHeader) == 96);
+  using Header = ray::PlasmaObjectHeader;
+  static_assert(sizeof(Header) == 96 && alignof(Header) == 8);
+  static_assert(offsetof(Header, unique_name) == 4);
+  static_assert(offsetof(Header, version) == 40);
+  static_assert(offsetof(Header, is_sealed) == 48);
+  static_assert(offsetof(Header, has_error) == 49);
+  static_assert(offsetof(Header, num_readers) == 56);
+  static_assert(offsetof(Header, num_read_acquires_remaining) == 64);
+  static_assert(offsetof(Header, num_read_releases_remaining) == 72);
+  static_assert(offsetof(Header, data_size) == 80);
+  static_assert(offsetof(Header, metadata_size) == 88);
   using PlasmaObject = plasma::PlasmaObject;
   static_assert(sizeof(PlasmaObject) == 88 && alignof(PlasmaObject) == 8);
   static_assert(offsetof(PlasmaObject, header_offset) == 16);

@@ -46,10 +46,6 @@ constexpr int64_t kLargestBody = int64_t{1} << 30;
 
 }  // namespace
 
-Status boost_to_ray_status(const boost::system::error_code &error) {
-  return error ? Status::IOError(error.message()) : Status::OK();
-}
-
 Status ConnectSocketRetry(local_stream_socket &socket,
                           const std::string &endpoint,
                           int num_retries,

@@ -28,6 +28,7 @@ pub mod object_header;
 pub mod object_store;
 pub mod plasma_allocator;
 pub mod protocol;
+mod shared;
 mod slab;
 pub mod stats_collector;
 pub mod store;

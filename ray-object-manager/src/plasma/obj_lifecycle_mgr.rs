@@ -36,6 +36,22 @@ pub struct ObjectLifecycleManager<T: ObjectTable, P, C> {
 /// Ids of objects that go as soon as nobody uses them.
 pub type EagerDeletions = HashSet<ObjectId, foldhash::fast::RandomState>;
 
+/// Knows who uses objects without a reference that the manager has heard of. `()` knows of nobody.
+pub trait UnseenUsers<T: ObjectTable> {
+    /// Objects that such users have let go of since this was last called, the first first.
+    fn let_go(&mut self, _table: &T) -> Vec<(KeyOf<T>, T::Ref)> {
+        Vec::new()
+    }
+
+    /// Takes away those of the victims that such users have, and says how many they are; each has a reference from then
+    /// on. Nobody can begin to use any of the others.
+    fn keep(&mut self, _table: &T, _victims: &mut Vec<Victim<T>>) -> Vec<(Victim<T>, usize)> {
+        Vec::new()
+    }
+}
+
+impl<T: ObjectTable> UnseenUsers<T> for () {}
+
 /// More room than this in a list that has become empty is given back.
 const KEPT_DELETED: usize = 4096;
 
@@ -75,6 +91,20 @@ where
         source: ObjectSource,
         fallback_allocator: bool,
     ) -> Result<T::Ref, PlasmaError> {
+        self.create_object_beside(info, source, fallback_allocator, &mut ())
+    }
+
+    /// As [`Self::create_object`], where there are users that the manager has not heard of.
+    ///
+    /// # Errors
+    /// As [`Self::create_object`].
+    pub fn create_object_beside(
+        &mut self,
+        info: &T::Info,
+        source: ObjectSource,
+        fallback_allocator: bool,
+        users: &mut impl UnseenUsers<T>,
+    ) -> Result<T::Ref, PlasmaError> {
         let key = *info.key();
         if self.table.get_object(&key).is_some() {
             return Err(PlasmaError::ObjectExists);
@@ -84,7 +114,7 @@ where
             return Err(PlasmaError::OutOfMemory);
         };
         let object = self
-            .create_in_memory(info, size, source)
+            .create_in_memory(info, size, source, users)
             .or_else(|| self.create_in_file(info, size, source, fallback_allocator))
             .ok_or(PlasmaError::OutOfMemory)?;
         self.policy.object_created(&mut self.table, &key, object);
@@ -281,16 +311,27 @@ where
         info: &T::Info,
         size: i64,
         source: ObjectSource,
+        users: &mut impl UnseenUsers<T>,
     ) -> Option<T::Ref> {
         let mut victims = Vec::new();
-        for _ in 0..MAX_CREATE_TRIES {
+        let mut tries = 0;
+        while tries < MAX_CREATE_TRIES {
             if let Some(object) = self.table.create_object(info, source, false) {
                 return Some(object);
             }
             if !self.policy.could_fit(&self.table, size) {
                 return None;
             }
+            for (key, object) in users.let_go(&self.table) {
+                self.touch(&key, object);
+            }
             let missing = self.policy.require_space(&mut self.table, size, &mut victims);
+            let kept = users.keep(&self.table, &mut victims);
+            // Every kept object is one victim less to choose from, so this ends.
+            tries += usize::from(kept.is_empty());
+            for (victim, users) in &kept {
+                self.keep(victim, *users);
+            }
             self.evict(&victims);
             victims.clear();
             if missing > 0 {
@@ -298,6 +339,24 @@ where
             }
         }
         None
+    }
+
+    /// A victim is used after all.
+    fn keep(&mut self, victim: &Victim<T>, users: usize) {
+        if let Some(object) = victim.object.or_else(|| self.table.get_object(&victim.key)) {
+            for _ in 0..users {
+                self.add_reference_to(&victim.key, object);
+            }
+        }
+    }
+
+    /// An object that is not in use has been, and is the last to be evicted.
+    pub fn touch(&mut self, key: &KeyOf<T>, object: T::Ref) {
+        let entry = self.table.object(object);
+        if entry.sealed() && entry.ref_count() == 0 {
+            self.policy.begin_object_access(&mut self.table, key, object);
+            self.policy.end_object_access(&mut self.table, key, object);
+        }
     }
 
     fn create_in_file(

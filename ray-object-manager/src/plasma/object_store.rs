@@ -108,6 +108,11 @@ impl<A: Allocator, I: ObjectDescription> ObjectStore<A, I> {
         }
     }
 
+    /// The object of this number, if there is one.
+    pub(super) fn numbered(&self, number: u32) -> Option<(ObjectRef, &LocalObject<I>)> {
+        Some((ObjectRef(number), self.slab.find(number)?))
+    }
+
     pub(super) fn in_lru(&mut self, object: ObjectRef) -> &mut bool {
         self.slab.in_lru(object.0)
     }

@@ -103,6 +103,13 @@ impl<I> Slab<I> {
         unsafe { slot.object.assume_init_ref() }
     }
 
+    /// The object of a number that may not be one.
+    pub(super) fn find(&self, index: u32) -> Option<&LocalObject<I>> {
+        let (place_number, number) = split(index);
+        let place = self.places.get(place_number)?;
+        (place.used & (1 << number) != 0).then(|| self.get(index))
+    }
+
     pub(super) fn get_mut(&mut self, index: u32) -> &mut LocalObject<I> {
         let slot = self.slot_mut(index);
         // SAFETY: `slot_mut` has checked that there is an object.

@@ -91,6 +91,24 @@ impl ObjectStatsCollector {
         }
     }
 
+    /// An object has a reference more, and so many then as it says.
+    pub(super) fn reference_added(&mut self, object: ObjectFacts) {
+        let spillable = object.sealed && from_worker(object);
+        match object.ref_count {
+            1 => {
+                self.in_use.add(object.size);
+                if spillable {
+                    self.spillable.add(object.size);
+                }
+                if object.sealed {
+                    self.evictable.take(object.size);
+                }
+            }
+            2 if spillable => self.spillable.take(object.size),
+            _ => {}
+        }
+    }
+
     fn take_bytes_at(&mut self, object: ObjectFacts) {
         let bytes = &mut self.bytes_by_location[location(object.fallback_allocated, object.sealed)];
         *bytes -= object.size;
@@ -154,21 +172,7 @@ impl<I: ObjectDescription> StatsCollector<I> for ObjectStatsCollector {
     }
 
     fn on_object_ref_increased(&mut self, object: &LocalObject<I>) {
-        let object = object.facts();
-        let spillable = object.sealed && from_worker(object);
-        match object.ref_count {
-            1 => {
-                self.in_use.add(object.size);
-                if spillable {
-                    self.spillable.add(object.size);
-                }
-                if object.sealed {
-                    self.evictable.take(object.size);
-                }
-            }
-            2 if spillable => self.spillable.take(object.size),
-            _ => {}
-        }
+        self.reference_added(object.facts());
     }
 
     fn on_object_ref_decreased(&mut self, object: &LocalObject<I>) {

@@ -60,6 +60,7 @@ macro_rules! test_client_on {
             what_is_put_is_got,
             objects_are_filled_in_place,
             results_keep_order_duplicates_and_gaps,
+            many_objects_are_got_at_once,
             an_object_seen_by_another_client_is_the_same,
             unsealed_objects_are_nobodys,
             deletion_tells_what_became_of_each,

@@ -60,6 +60,26 @@ pub(crate) fn results_keep_order_duplicates_and_gaps<S: Store>() {
     store.expect_idle();
 }
 
+/// The answer is long, and brings the memory along.
+pub(crate) fn many_objects_are_got_at_once<S: Store>() {
+    let store = S::start();
+    let writer = store.client();
+    let ids: Vec<_> = (0..1500).map(|_| id()).collect();
+    for (seed, id) in ids.iter().enumerate() {
+        writer.put(*id, &bytes(seed, 10), b"").unwrap();
+    }
+    for count in [1500, 300, 1] {
+        let reader = store.client();
+        for _ in 0..3 {
+            let got = reader.get(&ids[..count], Timeout::Immediate).unwrap();
+            for (seed, object) in got.iter().enumerate() {
+                assert_eq!(object.as_ref().unwrap().data(), bytes(seed, 10));
+            }
+        }
+    }
+    store.expect_idle();
+}
+
 pub(crate) fn an_object_seen_by_another_client_is_the_same<S: Store>() {
     let store = S::start();
     let (writer, reader) = (store.client(), store.client());
@@ -162,8 +182,9 @@ pub(crate) fn what_is_held_is_not_evicted<S: Store>() {
     let (held, size) = (id(), MEMORY / 10);
     client.put(held, &bytes(1, size), b"m").unwrap();
     let buffer = client.get_one(held, Timeout::Immediate).unwrap();
+    let other = bytes(2, size);
     for _ in 0..20 {
-        client.put(id(), &bytes(2, size), b"").unwrap();
+        client.put(id(), &other, b"").unwrap();
     }
     assert!(buffer.data() == bytes(1, size) && buffer.metadata() == b"m");
 }

@@ -13,7 +13,8 @@ use std::time::Duration;
 
 use ray_object_manager::plasma::allocator::{MemFd, MMAP_REGIONS_GAP};
 use ray_object_manager::plasma::protocol::{
-    Encoder, Header, MessageType, PlasmaObject, Request, HEADER_LENGTH, MAX_BODY_LENGTH,
+    capabilities::READ_ONLY, Encoder, Header, MessageType, PlasmaObject, Request, HEADER_LENGTH,
+    MAX_BODY_LENGTH,
 };
 use ray_sys::{send_all, send_fd, Incoming};
 
@@ -90,7 +91,8 @@ impl FakeStore {
             while let Some((kind, body)) = peer.request() {
                 match Request::decode(kind, &body).unwrap() {
                     Request::Connect { capabilities } => {
-                        peer.reply(|e, out| e.connect_reply(out, 1 << 20, capabilities));
+                        let known = capabilities & READ_ONLY;
+                        peer.reply(|e, out| e.connect_reply(out, 1 << 20, known));
                     }
                     Request::Get { object_ids, .. } => {
                         let missing = |id| (id, PlasmaObject::MISSING);

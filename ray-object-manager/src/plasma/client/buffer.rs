@@ -91,12 +91,14 @@ pub(super) struct Unsealed {
     session: Arc<Session>,
     id: ObjectId,
     object: RawObject,
+    /// Whether its pages are set up.
+    prepared: bool,
     over: bool,
 }
 
 impl Unsealed {
     pub(super) fn new(session: Arc<Session>, id: ObjectId, object: RawObject) -> Self {
-        Self { session, id, object, over: false }
+        Self { session, id, object, prepared: false, over: false }
     }
 
     pub(super) fn write_metadata(&self, bytes: &[u8]) -> Result<(), Cause> {
@@ -174,6 +176,9 @@ impl<Client> MutableBuffer<Client> {
 
     /// The data and the metadata.
     pub fn contents_mut(&mut self) -> (&mut [u8], &mut [u8]) {
+        if !std::mem::replace(&mut self.unsealed.prepared, true) {
+            self.unsealed.object.prepare();
+        }
         // SAFETY: this client created the object and has not sealed it, so the bytes are its alone; `&mut self` sees to
         // it that there is one reference in it.
         unsafe { self.unsealed.object.contents_mut() }
@@ -182,13 +187,13 @@ impl<Client> MutableBuffer<Client> {
     /// Copies all data.
     pub(super) fn fill(&mut self, data: &[u8]) -> super::error::Result<()> {
         let id = self.id();
-        let place = self.data_mut();
-        if place.len() != data.len() {
-            let cause = Cause::WrongSize { expected: place.len(), actual: data.len() };
+        let expected = self.unsealed.object.data_size();
+        if expected != data.len() {
+            let cause = Cause::WrongSize { expected, actual: data.len() };
             return Err(cause.at(Operation::Write, id));
         }
-        place.copy_from_slice(data);
-        Ok(())
+        // `&mut self` sees to it that nobody has a reference to the bytes.
+        self.unsealed.object.fill(data).map_err(|cause| cause.at(Operation::Write, id))
     }
 
     /// Whether the object lies in a file of its own, on disk.

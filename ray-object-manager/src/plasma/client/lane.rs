@@ -5,15 +5,19 @@ use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ray_common::ObjectId;
 use ray_sys::{send_all, Incoming};
 
 use super::error::Cause;
+use super::session::is_closed;
 use crate::plasma::allocator::MemFd;
 use crate::plasma::protocol::{
-    CreateReply, Encoder, Header, MessageType, PlasmaObject, Reply, HEADER_LENGTH, MAX_BODY_LENGTH,
+    capabilities, CreateReply, Encoder, Header, MessageType, PlasmaObject, Reply, HEADER_LENGTH,
+    MAX_BODY_LENGTH,
 };
+use crate::plasma::shared::{ClientPage, RingError};
 
 /// Room for the reply to a get of a hundred objects.
 pub(super) const LARGE_BUFFER: usize = 16 << 10;
@@ -28,6 +32,20 @@ pub(super) struct Lane {
     incoming: Incoming,
     encoder: Encoder,
     out: Vec<u8>,
+    /// Memory that is shared with the store: messages go through it, descriptors come as ever.
+    shared: Option<Arc<ClientPage>>,
+    /// A message from there.
+    message: Vec<u8>,
+    /// Bytes of messages in the socket that come before what is next in shared memory.
+    elsewhere: u64,
+}
+
+/// Where a message lies.
+enum Place {
+    /// In what came through the socket.
+    Incoming(Range<usize>),
+    /// In the copy of what was in shared memory.
+    Shared,
 }
 
 /// What a get brought.
@@ -57,7 +75,15 @@ impl Lane {
             incoming: Incoming::with_capacity(buffer),
             encoder: Encoder::default(),
             out: Vec::new(),
+            shared: None,
+            message: Vec::new(),
+            elsewhere: 0,
         }
+    }
+
+    /// Memory that is shared with the store, if it is.
+    pub(super) fn shared(&self) -> Option<&Arc<ClientPage>> {
+        self.shared.as_ref()
     }
 
     /// The socket, so that another thread can shut it down.
@@ -70,11 +96,19 @@ impl Lane {
         &mut self,
         write: impl FnOnce(&mut Encoder, &mut Vec<u8>),
     ) -> Result<(), Cause> {
-        if !self.incoming.is_empty() {
+        if !self.incoming.is_empty() || self.elsewhere > 0 {
             return Err(Cause::protocol("more came than was asked for"));
         }
         self.out.clear();
         write(&mut self.encoder, &mut self.out);
+        if let Some(shared) = &self.shared {
+            if ClientPage::could_send(&self.out) {
+                return send_shared(shared, &self.stream, &self.out);
+            }
+            let mut elsewhere = Vec::new();
+            self.encoder.elsewhere(&mut elsewhere, self.out.len() as u64);
+            send_shared(shared, &self.stream, &elsewhere)?;
+        }
         send_all(&*self.stream, &self.out).map_err(|error| Cause::connection(&error))
     }
 
@@ -97,14 +131,25 @@ impl Lane {
         Ok(())
     }
 
-    /// Waits for a message. Returns its type and where in the buffer its body lies.
-    fn await_message(&mut self) -> Result<(MessageType, Range<usize>), Cause> {
+    /// Waits for a message. Returns its type and where its body lies.
+    fn await_message(&mut self) -> Result<(MessageType, Place), Cause> {
+        if let (Some(shared), 0) = (&self.shared, self.elsewhere) {
+            await_shared(shared, &self.stream, &mut self.message)?;
+            let header = decode_header(&self.message)?;
+            if header.kind != MessageType::ELSEWHERE {
+                return Ok((header.kind, Place::Shared));
+            }
+            match Reply::decode(header.kind, &self.message[HEADER_LENGTH..])? {
+                Reply::Elsewhere { bytes } if bytes > 0 => self.elsewhere = bytes,
+                other => return Err(unexpected(&other)),
+            }
+        }
         self.await_bytes(HEADER_LENGTH)?;
-        let header = self.incoming.bytes().first_chunk().ok_or_else(|| Cause::protocol("short"))?;
-        let header = Header::decode(header, MAX_BODY_LENGTH)?;
+        let header = decode_header(self.incoming.bytes())?;
         let end = HEADER_LENGTH + header.length;
         self.await_bytes(end)?;
-        Ok((header.kind, HEADER_LENGTH..end))
+        self.elsewhere = self.elsewhere.saturating_sub(end as u64);
+        Ok((header.kind, Place::Incoming(HEADER_LENGTH..end)))
     }
 
     /// Waits for the next reply, and reads of it what is wanted.
@@ -112,11 +157,16 @@ impl Lane {
         &mut self,
         read: impl FnOnce(Reply<'_>) -> Result<R, Cause>,
     ) -> Result<R, Cause> {
-        let (kind, body) = self.await_message()?;
-        let end = body.end;
-        let result = read(Reply::decode(kind, &self.incoming.bytes()[body])?);
-        self.incoming.consume(end);
-        result
+        let (kind, place) = self.await_message()?;
+        match place {
+            Place::Shared => read(Reply::decode(kind, &self.message[HEADER_LENGTH..])?),
+            Place::Incoming(body) => {
+                let end = body.end;
+                let result = read(Reply::decode(kind, &self.incoming.bytes()[body])?);
+                self.incoming.consume(end);
+                result
+            }
+        }
     }
 
     /// Waits for the byte that brings a descriptor.
@@ -129,10 +179,16 @@ impl Lane {
     /// Says hello and asks for capabilities. Returns the size of the store in bytes, and what of these it has.
     pub(super) fn connect(&mut self, wanted: u64) -> Result<(i64, u64), Cause> {
         self.send(|encoder, out| encoder.connect_request(out, wanted))?;
-        self.receive(|reply| match reply {
+        let (capacity, granted) = self.receive(|reply| match reply {
             Reply::Connect { memory_capacity, capabilities } => Ok((memory_capacity, capabilities)),
             other => Err(unexpected(&other)),
-        })
+        })?;
+        if granted & wanted & capabilities::SHARED != 0 {
+            let (index, page) = (self.receive_fd()?, self.receive_fd()?);
+            let page = ClientPage::new(index, page, self.receive_fd()?).map_err(Cause::Io)?;
+            self.shared = Some(Arc::new(page));
+        }
+        Ok((capacity, granted))
     }
 
     /// The answer to a creation, or to asking for it again.
@@ -218,6 +274,67 @@ impl Lane {
             other => Err(unexpected(&other)),
         })
     }
+}
+
+fn decode_header(bytes: &[u8]) -> Result<Header, Cause> {
+    let header = bytes.first_chunk().ok_or_else(|| Cause::protocol("short"))?;
+    Ok(Header::decode(header, MAX_BODY_LENGTH)?)
+}
+
+/// So many looks at shared memory come before the thread lets others have the core, and so many times it does so
+/// before it sleeps.
+const LOOKS: u32 = 100;
+const YIELDS: u32 = 10;
+
+/// How long to sleep before looking whether the store is still there.
+const NAP: Duration = Duration::from_millis(100);
+
+fn gone() -> Cause {
+    Cause::Disconnected { why: "the store closed the connection".to_owned() }
+}
+
+/// Waits for a message in shared memory.
+fn await_shared(
+    shared: &ClientPage,
+    stream: &UnixStream,
+    message: &mut Vec<u8>,
+) -> Result<(), Cause> {
+    for look in 0_u32.. {
+        if shared.receive(message).map_err(|error| Cause::protocol(error.to_string()))? {
+            return Ok(());
+        }
+        if look < LOOKS {
+            std::hint::spin_loop();
+        } else if look < LOOKS + YIELDS {
+            std::thread::yield_now();
+        } else if is_closed(stream) {
+            // What it said before it went counts.
+            let said = shared.receive(message);
+            return if said == Ok(true) { Ok(()) } else { Err(gone()) };
+        } else {
+            shared.sleep(NAP);
+        }
+    }
+    Err(gone())
+}
+
+/// Sends messages through shared memory, when there is room: the store takes what there is.
+fn send_shared(shared: &ClientPage, stream: &UnixStream, messages: &[u8]) -> Result<(), Cause> {
+    for look in 0_u32.. {
+        match shared.send(messages) {
+            Ok(()) => return Ok(()),
+            Err(RingError::Full) => {}
+            Err(error) => return Err(Cause::protocol(error.to_string())),
+        }
+        std::thread::yield_now();
+        if look % 1000 == 999 {
+            if is_closed(stream) {
+                return Err(gone());
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+    Err(gone())
 }
 
 fn check(error: crate::plasma::common::PlasmaError) -> Result<(), Cause> {

@@ -14,6 +14,9 @@ use crate::plasma::allocator::{MemFd, MMAP_REGIONS_GAP};
 use crate::plasma::object_header::OBJECT_HEADER_SIZE;
 use crate::plasma::protocol::PlasmaObject;
 
+/// The pages of an object of at least so many bytes are set up before it is written.
+const MANY: usize = 64 << 10;
+
 /// An object as this process sees it. It keeps the memory mapped; that the store leaves the object there is up to
 /// references, which this is not.
 #[derive(Debug, Clone)]
@@ -139,8 +142,23 @@ impl RawObject {
     }
 
     /// Makes sure that the bytes can be written.
-    pub(super) fn prepare_for_writing(&self) -> Result<(), Cause> {
+    pub(super) fn check_writable(&self) -> Result<(), Cause> {
         self.writable_data_ptr().map(drop).map_err(Cause::Io)
+    }
+
+    /// Makes it faster to write many bytes.
+    pub(super) fn prepare(&self) {
+        let length = self.data.len() + self.metadata.len();
+        if length >= MANY {
+            self.file.prepare(self.header, length);
+        }
+    }
+
+    /// Copies all data. The caller has seen that there are so many.
+    pub(super) fn fill(&self, data: &[u8]) -> Result<(), Cause> {
+        debug_assert_eq!(data.len(), self.data.len());
+        let copy = if data.len() >= MANY { ReceivedFile::fill } else { ReceivedFile::copy_in };
+        copy(&self.file, self.data.start, data).map_err(Cause::Io)
     }
 }
 
@@ -156,7 +174,7 @@ impl Files {
         Self { options, mapped: HashMap::new() }
     }
 
-    fn get(&self, fd: MemFd) -> Option<&Arc<ReceivedFile>> {
+    pub(super) fn get(&self, fd: MemFd) -> Option<&Arc<ReceivedFile>> {
         let (unique_id, file) = self.mapped.get(&fd.fd)?;
         (*unique_id == fd.unique_id).then_some(file)
     }

@@ -26,6 +26,9 @@ pub struct ConnectOptions {
     pub exclude_from_core_dump: bool,
     /// Connections to keep open for gets that have to wait. More are made when needed, and closed afterwards.
     pub idle_connections: usize,
+    /// Share memory with the store, if it can: then most operations need no system call. Ray's store cannot. Unless the
+    /// environment has `PLASMA_RS_SHARED_MEMORY=0`.
+    pub shared_memory: bool,
 }
 
 impl Default for ConnectOptions {
@@ -37,6 +40,7 @@ impl Default for ConnectOptions {
             read_only: false,
             exclude_from_core_dump: true,
             idle_connections: 4,
+            shared_memory: std::env::var_os("PLASMA_RS_SHARED_MEMORY").is_none_or(|set| set != "0"),
         }
     }
 }

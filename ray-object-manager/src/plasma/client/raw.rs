@@ -63,7 +63,9 @@ impl RawClient {
     pub fn create(&self, options: &CreateOptions<'_>) -> Result<RawObject> {
         let count = if options.is_mutable { 3 } else { 2 };
         let object = self.session.create(options, count);
-        object.map_err(|cause| cause.at(Operation::Create, options.id))
+        let object = object.map_err(|cause| cause.at(Operation::Create, options.id))?;
+        object.prepare();
+        Ok(object)
     }
 
     /// Seals an object and takes one reference away.

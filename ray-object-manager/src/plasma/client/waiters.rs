@@ -87,7 +87,7 @@ pub(super) struct Waiter {
     lane: Option<WaitingLane>,
     clean: bool,
     asked: Vec<ObjectId>,
-    /// What the store keeps for this connection; with whether that lies in a file of its own.
+    /// What the store keeps for this connection; with whether that lies in a file of its own, so that a release is answered.
     held: Vec<(ObjectId, MemFd, bool)>,
 }
 
@@ -132,16 +132,20 @@ impl Waiter {
         Ok(())
     }
 
-    /// Gives everything back, so that the connection can be used again.
-    pub(super) fn release(mut self) -> Result<(), Cause> {
+    /// Gives everything back, so that the connection can be used again. With `confirmed`, the store has heard of it then:
+    /// what is asked for in shared memory can overtake what is in a socket.
+    pub(super) fn release(mut self, confirmed: bool) -> Result<(), Cause> {
         let Some(WaitingLane { lane, known, .. }) = &mut self.lane else { return Ok(()) };
-        let held = std::mem::take(&mut self.held);
+        let mut held = std::mem::take(&mut self.held);
+        if let (true, Some((.., answered))) = (confirmed, held.last_mut()) {
+            *answered = true;
+        }
         lane.send(|encoder, out| {
-            for (id, _, fallback) in &held {
-                encoder.release_request(out, id, *fallback);
+            for (id, _, answered) in &held {
+                encoder.release_request(out, id, *answered);
             }
         })?;
-        for (id, fd, _) in held.iter().filter(|(.., fallback)| *fallback) {
+        for (id, fd, _) in held.iter().filter(|(.., answered)| *answered) {
             if lane.receive_release(id)? {
                 known.remove(fd);
             }

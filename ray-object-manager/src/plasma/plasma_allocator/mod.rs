@@ -1,5 +1,6 @@
 //! Ray's `PlasmaAllocator`: objects' memory from one shared file, and from files on disk when it is full.
 
+mod ahead;
 mod fallback;
 mod region;
 

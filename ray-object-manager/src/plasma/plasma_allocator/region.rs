@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use ray_sys::{round_up, FileMapping, MappingOptions};
 
+use super::ahead::Ahead;
 use crate::plasma::allocator::MemFd;
 use crate::plasma::mappings::{MmapRecord, Registration};
 
@@ -32,20 +33,19 @@ pub trait Region {
     fn directory(&self) -> &Path;
 }
 
-/// Step by which space is reserved at first, and the largest one.
-const FIRST_STEP: usize = 4 << 20;
-const LARGEST_STEP: usize = 64 << 20;
+/// Step by which space is reserved when it was not reserved ahead: whoever needs it waits.
+const STEP: usize = 2 << 20;
 
-/// A file without a name, mapped once, whose space is reserved as it comes into use.
+/// A file without a name, mapped once, whose space is reserved before it comes into use.
 #[derive(Debug)]
 pub struct FileRegion {
-    // Leaves before the mapping does.
+    // These leave before the mapping does.
+    ahead: Option<Ahead>,
     registration: Registration,
     mapping: FileMapping,
     directory: PathBuf,
     usable: usize,
     reserved: usize,
-    step: usize,
 }
 
 impl FileRegion {
@@ -59,14 +59,17 @@ impl FileRegion {
         let mapped = if mapping.is_huge() { mapping.len() } else { usable };
         let mapped = i64::try_from(mapped).map_err(|_| io::ErrorKind::InvalidInput)?;
         let base = mapping.base().as_ptr() as usize;
-        let reserved = if options.reserve || options.populate { mapping.len() } else { 0 };
+        let all = options.reserve || options.populate;
+        let reserved = if all { mapping.len() } else { 0 };
+        let ahead =
+            if all || mapping.is_huge() { None } else { Ahead::of(mapping.reserver()?, usable) };
         Ok(Self {
             registration: Registration::new(base, mapping.raw_fd(), mapped),
             mapping,
             directory: directory.to_owned(),
             usable,
             reserved,
-            step: FIRST_STEP,
+            ahead,
         })
     }
 
@@ -78,23 +81,30 @@ impl FileRegion {
 
     #[cold]
     fn reserve_more(&mut self, end: usize) -> io::Result<()> {
+        if let Some(ahead) = &self.ahead {
+            self.reserved = self.reserved.max(ahead.reserved());
+            if end <= self.reserved {
+                return Ok(());
+            }
+        }
         let whole_pages = |end: usize| {
             let end = round_up(end, self.mapping.page_size()).unwrap_or(usize::MAX);
             end.min(self.mapping.len())
         };
         let needed = whole_pages(end);
-        let wanted = whole_pages(end.max(self.reserved.saturating_add(self.step)));
-        let (reserved, step) = match self.mapping.reserve(self.reserved..wanted) {
-            Ok(()) => (wanted, self.step.saturating_mul(2).clamp(FIRST_STEP, LARGEST_STEP)),
-            // Nearly full: from now on no more than is needed.
+        let wanted = whole_pages(end.max(self.reserved.saturating_add(STEP)));
+        self.reserved = match self.mapping.reserve(self.reserved..wanted) {
+            Ok(()) => wanted,
+            // Nearly full.
             Err(_) if needed < wanted => {
-                self.step = 0;
                 self.mapping.reserve(self.reserved..needed)?;
-                (needed, 0)
+                needed
             }
             Err(error) => return Err(error),
         };
-        (self.reserved, self.step) = (reserved, step);
+        if let Some(ahead) = &self.ahead {
+            ahead.has_reserved(self.reserved);
+        }
         Ok(())
     }
 }
@@ -116,11 +126,14 @@ impl Region for FileRegion {
     }
 
     fn reserved(&self) -> usize {
-        self.reserved
+        self.ahead.as_ref().map_or(0, Ahead::reserved).max(self.reserved)
     }
 
     #[inline]
     fn reserve_to(&mut self, end: usize) -> io::Result<()> {
+        if let Some(ahead) = &mut self.ahead {
+            ahead.used(end);
+        }
         if end <= self.reserved {
             Ok(())
         } else {

@@ -154,6 +154,19 @@ impl Encoder {
         self.id_only(out, MessageType::SEAL_REQUEST, id);
     }
 
+    /// Ours: asks for an object to be sealed, and for no answer.
+    pub fn seal_quietly_request(&mut self, out: &mut Vec<u8>, id: &ObjectId) {
+        self.id_only(out, MessageType::SEAL_QUIETLY, id);
+    }
+
+    /// Ours: so many bytes of messages stand in the socket.
+    pub fn elsewhere(&mut self, out: &mut Vec<u8>, bytes: u64) {
+        let table = self.builder.start_table();
+        self.builder.push_slot(slot(0), bytes, 0);
+        let table = self.builder.end_table(table);
+        self.finish(out, MessageType::ELSEWHERE, table);
+    }
+
     /// Asks for objects. The timeout is in milliseconds; -1 waits for ever.
     pub fn get_request(&mut self, out: &mut Vec<u8>, ids: &[ObjectId], timeout_ms: i64) {
         let ids = self.ids(ids.iter());

@@ -38,6 +38,9 @@ pub mod capabilities {
     pub const ADMIN: u64 = 1;
     /// It sends a client that asks for it descriptors that can only be read; such a client cannot create.
     pub const READ_ONLY: u64 = 2;
+    /// It shares memory with a client that asks for it: see [`crate::plasma::store`]. Three descriptors follow the reply:
+    /// the index of sealed objects, the client's page, and what wakes the store.
+    pub const SHARED: u64 = 4;
 }
 
 /// What a message is. Open: any number can come.
@@ -71,6 +74,10 @@ impl MessageType {
     pub const ADMIN_REQUEST: Self = Self(1000);
     /// Ours: JSON.
     pub const ADMIN_REPLY: Self = Self(1001);
+    /// Ours, in shared memory only: a seal without an answer.
+    pub const SEAL_QUIETLY: Self = Self(1002);
+    /// Ours, in shared memory only: so many bytes of messages stand in the socket instead. Both directions.
+    pub const ELSEWHERE: Self = Self(1003);
 }
 
 /// Why bytes are not a message.

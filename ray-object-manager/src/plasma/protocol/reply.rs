@@ -48,6 +48,10 @@ pub enum Reply<'a> {
     Admin {
         json: &'a [u8],
     },
+    /// Ours, in shared memory only: so many bytes of messages stand in the socket.
+    Elsewhere {
+        bytes: u64,
+    },
 }
 
 /// The answer to a request to create an object.
@@ -107,6 +111,7 @@ impl<'a> Reply<'a> {
             MessageType::GET_DEBUG_STRING_REPLY => Self::GetDebugString {
                 debug_string: table.bytes(0)?.ok_or(ProtocolError::MissingField("debug_string"))?,
             },
+            MessageType::ELSEWHERE => Self::Elsewhere { bytes: table.u64(0)? },
             MessageType::ADMIN_REPLY => {
                 Self::Admin { json: table.bytes(0)?.ok_or(ProtocolError::MissingField("json"))? }
             }

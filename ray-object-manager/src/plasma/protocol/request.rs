@@ -42,6 +42,14 @@ pub enum Request<'a> {
         capabilities: u64,
     },
     GetDebugString,
+    /// Ours, in shared memory only: a seal without an answer.
+    SealQuietly {
+        object_id: ObjectId,
+    },
+    /// Ours, in shared memory only: so many bytes of messages stand in the socket.
+    Elsewhere {
+        bytes: u64,
+    },
     /// Ours: a question about the store.
     Admin {
         query: &'a str,
@@ -115,6 +123,8 @@ impl<'a> Request<'a> {
             }
             MessageType::CREATE_REQUEST => Self::Create(create(&table()?)?),
             MessageType::SEAL_REQUEST => Self::Seal { object_id: object_id(&table()?)? },
+            MessageType::SEAL_QUIETLY => Self::SealQuietly { object_id: object_id(&table()?)? },
+            MessageType::ELSEWHERE => Self::Elsewhere { bytes: table()?.u64(0)? },
             MessageType::CREATE_RETRY_REQUEST => {
                 let table = table()?;
                 Self::CreateRetry { object_id: object_id(&table)?, request_id: table.u64(1)? }

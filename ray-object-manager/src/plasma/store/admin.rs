@@ -1,8 +1,11 @@
 //! Answers about the store itself, as JSON. What is asked is copied under the store's lock, and written as text without it.
 
+use std::collections::HashMap;
+
 use ray_common::ObjectId;
 use serde_json::{json, Value};
 
+use super::client::ClientId;
 use super::connection::Peer;
 use super::core::{Core, StoreSnapshot};
 use crate::plasma::allocator::Allocator;
@@ -47,10 +50,15 @@ pub(super) struct Client {
 }
 
 /// Collects what `stat`, `ls` or `clients` asks for.
-pub(super) fn collect<A: Allocator>(core: &Core<A>, query: &str) -> Answer {
+pub(super) fn collect<A: Allocator>(core: &mut Core<A>, query: &str) -> Answer {
     match query {
         "stat" => Answer::Stat(Box::new(core.snapshot())),
         "ls" => {
+            core.settle_outside(None);
+            let mut unseen: HashMap<ObjectId, i32> = HashMap::new();
+            for (_, id) in core.unseen_references() {
+                *unseen.entry(id).or_default() += 1;
+            }
             let table = core.lifecycle.table();
             let object = |object: &crate::plasma::common::LocalObject<_>| {
                 let info: &crate::plasma::common::ObjectInfo = object.info();
@@ -59,7 +67,7 @@ pub(super) fn collect<A: Allocator>(core: &Core<A>, query: &str) -> Answer {
                     data_size: info.data_size,
                     metadata_size: info.metadata_size,
                     sealed: object.sealed(),
-                    references: object.ref_count(),
+                    references: object.ref_count() + unseen.get(&info.object_id).unwrap_or(&0),
                     fallback: object.allocation().fallback_allocated,
                     mutable: info.is_mutable,
                     source: object.source().0,
@@ -70,19 +78,24 @@ pub(super) fn collect<A: Allocator>(core: &Core<A>, query: &str) -> Answer {
             let objects = table.iter().take(MOST_OBJECTS).map(object).collect();
             Answer::Objects { objects, total: table.len() }
         }
-        "clients" => Answer::Clients(
+        "clients" => Answer::Clients({
+            core.settle_outside(None);
+            let mut unseen: HashMap<ClientId, usize> = HashMap::new();
+            for (client, _) in core.unseen_references() {
+                *unseen.entry(client).or_default() += 1;
+            }
             core.clients
                 .iter()
                 .map(|(id, client)| Client {
                     id: id.0,
                     peer: client.connection.peer,
-                    references: client.held().len(),
+                    references: client.held().len() + unseen.get(id).unwrap_or(&0),
                     unsealed_bytes: client.unsealed_bytes,
                     in_flight: client.in_flight,
                     descriptors: client.descriptors(),
                 })
-                .collect(),
-        ),
+                .collect()
+        }),
         other => Answer::Unknown(other.to_owned()),
     }
 }

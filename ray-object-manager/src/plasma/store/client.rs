@@ -9,6 +9,8 @@ use ray_common::ObjectId;
 
 use super::connection::Connection;
 use crate::plasma::allocator::{Allocation, MemFd};
+use crate::plasma::protocol::Request;
+use crate::plasma::shared::{Requests, RingError};
 
 /// Names a connection; never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -32,6 +34,8 @@ pub(super) struct Client {
     pub(super) waiting_ids: usize,
     /// Gets and creations that wait.
     pub(super) in_flight: usize,
+    /// Its requests in shared memory, if it has any.
+    pub(super) requests: Option<Requests>,
     /// Whether it may only read: it gets descriptors that cannot be written through.
     pub(super) read_only: bool,
 }
@@ -47,8 +51,24 @@ impl Client {
             queued_bytes: 0,
             waiting_ids: 0,
             in_flight: 0,
+            requests: None,
             read_only: false,
         }
+    }
+
+    /// Copies its next request in shared memory, if that needs no answer. False when there is none.
+    pub(super) fn take_quiet(&mut self, message: &mut Vec<u8>) -> Result<bool, RingError> {
+        let Some(requests) = &mut self.requests else { return Ok(false) };
+        requests.take_if(message, |bytes| {
+            let request = super::server::message(bytes, bytes.len());
+            let quiet = |request: &Request<'_>| {
+                matches!(
+                    request,
+                    Request::SealQuietly { .. } | Request::Release { may_unmap: false, .. }
+                )
+            };
+            request.is_ok_and(|request| request.is_some_and(|(request, _)| quiet(&request)))
+        })
     }
 
     /// Whether it has a reference to an object.

@@ -19,6 +19,9 @@ pub struct StoreConfig {
     pub threads: usize,
     /// Whether processes of other users may connect. Without it only this user's and root's may.
     pub allow_other_users: bool,
+    /// Whether clients that ask for it share memory with the store, so that most of what they ask needs no system call.
+    /// Hooks that want whole lives of objects cannot have it.
+    pub shared_memory: bool,
     /// What one client may take.
     pub limits: ClientLimits,
 }
@@ -33,6 +36,7 @@ impl StoreConfig {
             grace_period_s: 2,
             threads: (cores / 2).clamp(1, 4),
             allow_other_users: false,
+            shared_memory: true,
             limits: ClientLimits::default(),
         }
     }

@@ -4,12 +4,15 @@ use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 use rustix::io::Errno;
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
 
 use super::client::ClientId;
+use crate::plasma::protocol::Encoder;
+use crate::plasma::shared::{Replies, RingError, StorePage};
 
 /// The byte with which a descriptor travels. Any would do; this is the one that comes from Ray's store.
 const FD_BYTE: u8 = 0x14;
@@ -45,6 +48,10 @@ struct Outbox {
     /// The socket takes no more at present.
     blocked: bool,
     closed: bool,
+    /// Where messages go instead, once the client shares memory.
+    shared: Option<Replies>,
+    /// Whole messages for there.
+    messages: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -80,7 +87,9 @@ impl Connection {
         if outbox.closed {
             return;
         }
-        if outbox.rest.is_empty() {
+        if outbox.shared.is_some() {
+            encode(&mut outbox.messages);
+        } else if outbox.rest.is_empty() {
             encode(&mut outbox.bytes);
         } else if let Some(Piece::Bytes(bytes)) = outbox.rest.back_mut() {
             encode(bytes);
@@ -91,12 +100,23 @@ impl Connection {
         }
     }
 
+    /// What is written from now on goes through shared memory. Descriptors go on as before.
+    pub(super) fn share(&self, page: Arc<StorePage>) {
+        self.outbox.lock().shared = Some(Replies::new(page));
+    }
+
     /// Adds a descriptor to what is to be sent.
     pub(super) fn write_fd(&self, fd: OwnedFd) {
         let mut outbox = self.outbox.lock();
-        if !outbox.closed {
-            outbox.rest.push_back(Piece::Fd(fd));
+        if outbox.closed {
+            return;
         }
+        // If there is no room in shared memory for what comes before it, that comes before it in the socket.
+        if outbox.share_messages().is_err() {
+            drop(outbox);
+            return self.close();
+        }
+        outbox.rest.push_back(Piece::Fd(fd));
     }
 
     /// Whether more than so many bytes are to be sent, not counting what somebody is sending.
@@ -106,13 +126,20 @@ impl Connection {
             Piece::Bytes(bytes) => bytes.len(),
             Piece::Fd(_) => 1,
         });
-        outbox.bytes.len() + rest.sum::<usize>() > bytes
+        outbox.bytes.len() + outbox.messages.len() + rest.sum::<usize>() > bytes
     }
 
     /// Sends what there is, without a lock while it does. `spare` is an empty buffer to write into meanwhile.
     pub(super) fn flush(&self, spare: &mut Vec<u8>) -> Flushed {
         let mut outbox = self.outbox.lock();
-        if outbox.writing || outbox.blocked || outbox.closed {
+        if outbox.closed {
+            return Flushed::Done;
+        }
+        if !outbox.messages.is_empty() && outbox.share_messages().is_err() {
+            // It had one question answered after the other and has read nothing.
+            return Flushed::Broken;
+        }
+        if outbox.writing || outbox.blocked {
             return Flushed::Done;
         }
         loop {
@@ -260,6 +287,31 @@ impl Outbox {
             Piece::Bytes(left) => self.bytes = left,
             fd @ Piece::Fd(_) => self.rest.push_front(fd),
         }
+    }
+
+    /// Puts messages into shared memory. What is too long for it goes through the socket, which is said there.
+    fn share_messages(&mut self) -> Result<(), RingError> {
+        let Some(shared) = self.shared.as_mut().filter(|_| !self.messages.is_empty()) else {
+            return Ok(());
+        };
+        match shared.send(&self.messages) {
+            Ok(()) => {}
+            Err(RingError::Full) => {
+                let mut elsewhere = Vec::new();
+                Encoder::default().elsewhere(&mut elsewhere, self.messages.len() as u64);
+                shared.send(&elsewhere)?;
+                let messages = std::mem::take(&mut self.messages);
+                if self.rest.is_empty() {
+                    self.bytes.extend(messages);
+                } else {
+                    self.rest.push_back(Piece::Bytes(messages));
+                }
+            }
+            Err(error) => return Err(error),
+        }
+        self.messages.clear();
+        self.messages.shrink_to(KEPT_OUTPUT);
+        Ok(())
     }
 
     fn close(&mut self) {

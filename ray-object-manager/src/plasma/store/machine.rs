@@ -83,6 +83,7 @@ impl<A: Allocator> Machine<A> {
             used += length;
             match self.core.handle(client, request).map_err(|_| Expelled)? {
                 Flow::Done => {}
+                Flow::Shared(_) | Flow::Elsewhere(_) => {}
                 Flow::Goodbye => return Err(Expelled),
                 Flow::Admin(answer) => {
                     let json = answer.into_json();
@@ -121,7 +122,7 @@ impl<A: Allocator> Machine<A> {
                     self.core.rested();
                     create = true;
                 }
-                Due::Accept => {}
+                Due::Accept | Due::Settled => {}
             }
         }
         self.core.timers.rearm();
@@ -156,7 +157,7 @@ impl<A: Allocator> Machine<A> {
     }
 
     /// The numbers at this moment.
-    pub fn snapshot(&self) -> StoreSnapshot {
+    pub fn snapshot(&mut self) -> StoreSnapshot {
         self.core.snapshot()
     }
 

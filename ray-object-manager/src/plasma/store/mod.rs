@@ -4,7 +4,8 @@
 //! * [`hooks`]: what a store tells the world, and asks it;
 //! * [`core`](mod@self): the state, under one lock that is never held while something is written or called;
 //! * `connection`: a client's socket;
-//! * `server`: the threads.
+//! * `sharing`: what is shared with clients of ours beside it;
+//! * `server`: the handle to a store; `worker`: its threads.
 //!
 //! A client's mistake ends its connection, never the store.
 
@@ -19,8 +20,10 @@ pub mod hooks;
 pub mod machine;
 mod metrics;
 mod server;
+mod sharing;
 mod socket;
 mod timers;
+mod worker;
 
 pub use client::ClientId;
 pub use config::{ClientLimits, StoreConfig};

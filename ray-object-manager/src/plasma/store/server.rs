@@ -1,50 +1,37 @@
-//! The threads of a store, and the handle to it.
+//! The handle to a running store, and what its threads share.
 
 use std::collections::HashMap;
 use std::io;
-use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use foldhash::fast::RandomState;
-use parking_lot::{Condvar, Mutex, MutexGuard};
+use parking_lot::{Condvar, Mutex};
 use ray_common::ObjectId;
 use rustix::event::epoll;
 use rustix::event::{eventfd, EventfdFlags};
-use rustix::io::Errno;
-use rustix::net::{RecvFlags, SocketFlags};
 
 use super::client::ClientId;
 use super::config::StoreConfig;
-use super::connection::{peer_of, Connection, Flushed, Input, Peer};
-use super::core::{Core, Event, Flow, Mistake, StoreSnapshot};
+use super::connection::Connection;
+use super::core::{Core, Event, Mistake, StoreSnapshot};
 use super::hooks::StoreHooks;
 use super::socket::Listener;
-use super::timers::Due;
+use super::worker::Worker;
 use crate::plasma::allocator::Allocator;
 use crate::plasma::create_request_queue::{AfterFull, Step};
-use crate::plasma::protocol::{Encoder, Header, Request, HEADER_LENGTH};
-
-/// Bytes that are read at once.
-const READ_LENGTH: usize = 64 << 10;
-
-/// Messages of one client that are handled before others get a turn at the state.
-const MESSAGES_AT_ONCE: usize = 64;
-
-/// Bytes of answers to one client beyond which others get a turn, and it has to read before more is done for it.
-const ANSWERS_AT_ONCE: usize = 1 << 20;
-
-/// How long no clients are taken in when that has failed.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
+use crate::plasma::protocol::{Header, Request, HEADER_LENGTH};
 
 /// What an event of the operating system is about: these, or a client by its number.
-const LISTENER: u64 = 0;
-const STOP: u64 = 1;
-const TIMER: u64 = 2;
-const FIRST_CLIENT: u64 = 16;
+pub(super) const LISTENER: u64 = 0;
+pub(super) const STOP: u64 = 1;
+pub(super) const TIMER: u64 = 2;
+pub(super) const FIRST_CLIENT: u64 = 16;
+/// With a client's number: it has something in shared memory.
+pub(super) const DOORBELL: u64 = 1 << 63;
 
 /// Why there is no store.
 #[derive(Debug, thiserror::Error)]
@@ -68,24 +55,24 @@ pub struct PlasmaStore<A: Allocator + Send + 'static> {
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
-struct Shared<A: Allocator> {
-    core: Mutex<Core<A>>,
-    hooks: Arc<dyn StoreHooks>,
-    wants_events: bool,
+pub(super) struct Shared<A: Allocator> {
+    pub(super) core: Mutex<Core<A>>,
+    pub(super) hooks: Arc<dyn StoreHooks>,
+    pub(super) wants_events: bool,
     /// Who holds it tells the world; so that the world hears of things in order.
-    telling: Mutex<()>,
-    connections: Mutex<HashMap<ClientId, Arc<Connection>, RandomState>>,
-    next_client: AtomicU64,
-    epolls: Vec<OwnedFd>,
-    listener: Mutex<Option<Listener>>,
-    stop: OwnedFd,
-    stopping: AtomicBool,
-    stopped: Mutex<bool>,
-    stopped_changed: Condvar,
-    config: StoreConfig,
-    started: Instant,
+    pub(super) telling: Mutex<()>,
+    pub(super) connections: Mutex<HashMap<ClientId, Arc<Connection>, RandomState>>,
+    pub(super) next_client: AtomicU64,
+    pub(super) epolls: Vec<OwnedFd>,
+    pub(super) listener: Mutex<Option<Listener>>,
+    pub(super) stop: OwnedFd,
+    pub(super) stopping: AtomicBool,
+    pub(super) stopped: Mutex<bool>,
+    pub(super) stopped_changed: Condvar,
+    pub(super) config: StoreConfig,
+    pub(super) started: Instant,
     /// Given up for a moment when there are no descriptors left, to turn a client away.
-    reserve: Mutex<Option<OwnedFd>>,
+    pub(super) reserve: Mutex<Option<OwnedFd>>,
 }
 
 impl<A: Allocator + Send + 'static> PlasmaStore<A> {
@@ -189,6 +176,7 @@ impl<A: Allocator + Send + 'static> PlasmaStore<A> {
             }
         }
         self.shared.listener.lock().take();
+        self.shared.core.lock().close_shared();
         for (_, connection) in self.shared.connections.lock().drain() {
             connection.close();
         }
@@ -219,373 +207,12 @@ impl<A: Allocator + Send + 'static> std::fmt::Debug for PlasmaStore<A> {
     }
 }
 
-fn watch(epoll: &OwnedFd, fd: impl AsFd, what: u64) -> io::Result<()> {
+pub(super) fn watch(epoll: &OwnedFd, fd: impl AsFd, what: u64) -> io::Result<()> {
     Ok(epoll::add(epoll, fd, epoll::EventData::new_u64(what), epoll::EventFlags::IN)?)
 }
 
-fn spare_descriptor() -> Option<OwnedFd> {
+pub(super) fn spare_descriptor() -> Option<OwnedFd> {
     std::fs::File::open("/dev/null").ok().map(OwnedFd::from)
-}
-
-/// One thread of a store, with what has come in from the clients that it reads.
-struct Worker<A: Allocator> {
-    shared: Arc<Shared<A>>,
-    number: usize,
-    clients: HashMap<ClientId, Reading, RandomState>,
-    buffer: Vec<u8>,
-    /// An empty buffer for output.
-    spare: Vec<u8>,
-}
-
-struct Reading {
-    connection: Arc<Connection>,
-    input: Input,
-}
-
-/// Why a connection ends.
-enum End {
-    /// The client has gone, or said goodbye.
-    Gone,
-    Mistake(Mistake),
-}
-
-impl<A: Allocator + Send + 'static> Worker<A> {
-    fn new(shared: Arc<Shared<A>>, number: usize) -> Self {
-        let (clients, spare) = (HashMap::default(), Vec::new());
-        Self { shared, number, clients, buffer: vec![0; READ_LENGTH], spare }
-    }
-
-    fn run(mut self) {
-        let shared = Arc::clone(&self.shared);
-        let epoll = &shared.epolls[self.number];
-        let mut space = [MaybeUninit::<epoll::Event>::uninit(); 64];
-        while !shared.stopping.load(Ordering::Acquire) {
-            let events = match epoll::wait(epoll, &mut space, None) {
-                Ok((events, _)) => events,
-                Err(Errno::INTR) => continue,
-                Err(error) => {
-                    log::error!("the store cannot wait for its clients: {error}");
-                    break;
-                }
-            };
-            for event in events {
-                let (data, flags) = (event.data, event.flags);
-                match data.u64() {
-                    LISTENER => self.accept(),
-                    STOP => break,
-                    TIMER => self.time(),
-                    client => self.ready(ClientId(client - FIRST_CLIENT), flags),
-                }
-            }
-        }
-        for (id, reading) in std::mem::take(&mut self.clients) {
-            self.forget(id, &reading.connection);
-        }
-    }
-
-    fn accept(&self) {
-        loop {
-            let listener = self.shared.listener.lock();
-            let Some(listener) = listener.as_ref() else {
-                return;
-            };
-            let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-            match rustix::net::accept_with(&listener.socket, flags) {
-                Ok(socket) => self.admit(socket),
-                Err(Errno::INTR | Errno::CONNABORTED) => {}
-                Err(Errno::AGAIN) => return,
-                Err(Errno::MFILE | Errno::NFILE) => match self.turn_away(&listener.socket) {
-                    Ok(()) => log::warn!("a client is turned away: no descriptor is left for it"),
-                    Err(Errno::AGAIN) => return,
-                    Err(error) => return self.pause(&listener.socket, error),
-                },
-                Err(error) => return self.pause(&listener.socket, error),
-            }
-        }
-    }
-
-    /// Takes a client in the place of the spare descriptor, and ends its connection. Without a free descriptor the
-    /// operating system does not even say that nobody waits.
-    fn turn_away(&self, listener: &OwnedFd) -> Result<(), Errno> {
-        let mut reserve = self.shared.reserve.lock();
-        drop(reserve.take());
-        let turned_away = rustix::net::accept_with(listener, SocketFlags::CLOEXEC).map(drop);
-        *reserve = spare_descriptor();
-        turned_away
-    }
-
-    /// Nobody can be taken in at present: looks again later, and not all the time.
-    fn pause(&self, listener: &OwnedFd, error: Errno) {
-        log::error!("the store can take no clients in at present: {error}");
-        let data = epoll::EventData::new_u64(LISTENER);
-        match epoll::modify(&self.shared.epolls[0], listener, data, epoll::EventFlags::empty()) {
-            Ok(()) => {
-                self.shared.core.lock().timers.add(Instant::now() + ACCEPT_PAUSE, Due::Accept)
-            }
-            Err(error) => log::error!("the listening socket cannot be left alone: {error}"),
-        }
-    }
-
-    fn resume(&self) {
-        if let Some(listener) = self.shared.listener.lock().as_ref() {
-            let data = epoll::EventData::new_u64(LISTENER);
-            let flags = epoll::EventFlags::IN;
-            if let Err(error) = epoll::modify(&self.shared.epolls[0], &listener.socket, data, flags)
-            {
-                log::error!("the listening socket cannot be watched: {error}");
-            }
-        }
-    }
-
-    fn admit(&self, socket: OwnedFd) {
-        let shared = &self.shared;
-        let peer = match peer_of(&socket) {
-            Ok(peer) => peer,
-            Err(error) => return log::warn!("cannot see who a client is: {error}"),
-        };
-        if !self.may_connect(peer) {
-            return log::warn!("process {} of user {} may not use this store", peer.pid, peer.uid);
-        }
-        let mut connections = shared.connections.lock();
-        if connections.len() >= shared.config.limits.connections {
-            return log::warn!(
-                "{} clients are enough; process {} is turned away",
-                connections.len(),
-                peer.pid
-            );
-        }
-        let id = ClientId(shared.next_client.fetch_add(1, Ordering::Relaxed));
-        let thread = usize::try_from(id.0).unwrap_or(0) % shared.epolls.len();
-        let connection = Arc::new(Connection::new(id, peer, thread, socket));
-        connections.insert(id, Arc::clone(&connection));
-        drop(connections);
-        shared.core.lock().add_client(Arc::clone(&connection));
-        if let Err(error) = watch(&shared.epolls[thread], connection.fd(), id.0 + FIRST_CLIENT) {
-            log::error!("cannot serve process {}: {error}", peer.pid);
-            self.forget(id, &connection);
-        }
-    }
-
-    fn may_connect(&self, peer: Peer) -> bool {
-        let own = rustix::process::geteuid().as_raw();
-        self.shared.config.allow_other_users || peer.uid == own || peer.uid == 0
-    }
-
-    /// Something is to be done by now.
-    fn time(&mut self) {
-        let (mut create, mut accept) = (false, false);
-        let mut core = self.shared.core.lock();
-        let now = Instant::now();
-        while let Some(due) = core.timers.take_due(now) {
-            match due {
-                Due::Get(id) => core.get_timed_out(id),
-                Due::Create => {
-                    core.rested();
-                    create = true;
-                }
-                Due::Accept => accept = true,
-            }
-        }
-        core.timers.rearm();
-        drop(core);
-        if accept {
-            self.resume();
-        }
-        if create {
-            self.shared.drive_creates();
-        }
-        let others = std::mem::take(&mut self.shared.core.lock().to_flush);
-        self.shared.tell();
-        self.flush_all(others);
-    }
-
-    /// A client's socket can be read or written, or is closed.
-    fn ready(&mut self, id: ClientId, flags: epoll::EventFlags) {
-        let mut reading = match self.clients.remove(&id) {
-            Some(reading) => reading,
-            None => match self.shared.connections.lock().get(&id) {
-                None => return,
-                Some(connection) => {
-                    Reading { connection: Arc::clone(connection), input: Input::default() }
-                }
-            },
-        };
-        match self.serve(&mut reading, flags) {
-            Ok(()) => {
-                self.clients.insert(id, reading);
-            }
-            Err(end) => {
-                if let End::Mistake(mistake) = end {
-                    let pid = reading.connection.peer.pid;
-                    log::warn!("the connection of process {pid} to the store ends: {mistake}");
-                    self.shared.core.lock().counters.clients_expelled += 1;
-                }
-                self.forget(id, &reading.connection);
-            }
-        }
-    }
-
-    fn serve(&mut self, reading: &mut Reading, flags: epoll::EventFlags) -> Result<(), End> {
-        let connection = Arc::clone(&reading.connection);
-        if flags.contains(epoll::EventFlags::OUT) {
-            connection.unblock();
-            self.flush(&connection);
-            if connection.is_closed() {
-                return Err(End::Gone);
-            }
-            if !connection.is_blocked() {
-                self.interest(&connection);
-                if !reading.input.is_empty() {
-                    self.feed(reading, 0)?;
-                }
-            }
-            return Ok(());
-        }
-        if connection.is_blocked() {
-            // It is gone, or there would be no event: nothing is read from a client that does not read.
-            return Err(End::Gone);
-        }
-        let mut buffer = std::mem::take(&mut self.buffer);
-        let received = rustix::net::recv(connection.fd(), &mut buffer[..], RecvFlags::DONTWAIT);
-        self.buffer = buffer;
-        match received {
-            Ok((0, _)) => Err(End::Gone),
-            Ok((length, _)) => self.feed(reading, length),
-            Err(Errno::AGAIN | Errno::INTR) => Ok(()),
-            Err(_) => Err(End::Gone),
-        }
-    }
-
-    /// Handles the messages in what has come in, of which the last bytes are in the buffer.
-    fn feed(&mut self, reading: &mut Reading, length: usize) -> Result<(), End> {
-        let buffer = std::mem::take(&mut self.buffer);
-        let connection = Arc::clone(&reading.connection);
-        let result =
-            reading.input.feed(&buffer[..length], |bytes| self.messages(&connection, bytes));
-        self.buffer = buffer;
-        result
-    }
-
-    /// Handles the complete messages among some bytes; returns how long they are together. Stops early when
-    /// the client does not read the answers.
-    fn messages(&mut self, connection: &Arc<Connection>, bytes: &[u8]) -> Result<usize, End> {
-        let mut used = 0;
-        loop {
-            let (length, more) = self.some_messages(connection, &bytes[used..])?;
-            used += length;
-            if !more || connection.is_blocked() {
-                return Ok(used);
-            }
-            // What it asked for before it went would be done in vain.
-            if connection.is_closed() {
-                return Err(End::Gone);
-            }
-        }
-    }
-
-    /// As [`Self::messages`], for some of them; returns whether there are more.
-    fn some_messages(
-        &mut self,
-        connection: &Arc<Connection>,
-        bytes: &[u8],
-    ) -> Result<(usize, bool), End> {
-        let shared = Arc::clone(&self.shared);
-        let mut used = 0;
-        let mut more = true;
-        let mut end = None;
-        // Those whose gets are over by what is done here.
-        let mut others = Vec::new();
-        {
-            let mut core: Option<MutexGuard<'_, Core<A>>> = None;
-            let mut let_go = |core: &mut Option<MutexGuard<'_, Core<A>>>| {
-                if let Some(mut core) = core.take() {
-                    others.append(&mut core.to_flush);
-                }
-            };
-            for number in 0..MESSAGES_AT_ONCE {
-                if number > 0 && connection.has_more_than(ANSWERS_AT_ONCE) {
-                    break;
-                }
-                match message(&bytes[used..], shared.config.limits.message_bytes) {
-                    Err(mistake) => {
-                        end = Some(End::Mistake(mistake));
-                        break;
-                    }
-                    Ok(None) => {
-                        more = false;
-                        break;
-                    }
-                    Ok(Some((request, length))) => {
-                        used += length;
-                        let held = core.get_or_insert_with(|| shared.core.lock());
-                        match held.handle(connection.id, request) {
-                            Ok(Flow::Done) => {}
-                            Ok(Flow::Goodbye) => {
-                                end = Some(End::Gone);
-                                break;
-                            }
-                            Ok(Flow::Create(object, request)) => {
-                                let_go(&mut core);
-                                shared.drive_creates();
-                                shared.core.lock().answer_create(connection.id, object, request);
-                            }
-                            Ok(Flow::Admin(answer)) => {
-                                let_go(&mut core);
-                                let json = answer.into_json();
-                                connection.write(|out| Encoder::default().admin_reply(out, &json));
-                            }
-                            Err(mistake) => {
-                                end = Some(End::Mistake(mistake));
-                                break;
-                            }
-                        }
-                    }
-                }
-            }
-            let_go(&mut core);
-        }
-        self.shared.tell();
-        self.flush(connection);
-        self.flush_all(others);
-        end.map_or(Ok((used, more)), Err)
-    }
-
-    fn flush_all(&mut self, connections: Vec<Arc<Connection>>) {
-        for connection in connections {
-            self.flush(&connection);
-        }
-    }
-
-    fn flush(&mut self, connection: &Arc<Connection>) {
-        match connection.flush(&mut self.spare) {
-            Flushed::Done => {}
-            Flushed::Blocked => self.interest(connection),
-            // Its own thread sees that the socket is shut.
-            Flushed::Broken => connection.close(),
-        }
-    }
-
-    /// Asks the operating system for what a connection waits for.
-    fn interest(&self, connection: &Connection) {
-        let epoll = &self.shared.epolls[connection.thread];
-        connection.with_blocked(|blocked| {
-            let flags = if blocked { epoll::EventFlags::OUT } else { epoll::EventFlags::IN };
-            let data = epoll::EventData::new_u64(connection.id.0 + FIRST_CLIENT);
-            if let Err(error) = epoll::modify(epoll, connection.fd(), data, flags) {
-                log::debug!("client {:?} cannot be watched: {error}", connection.id);
-            }
-        });
-    }
-
-    /// Ends a connection, and releases what it had.
-    fn forget(&self, id: ClientId, connection: &Connection) {
-        let shared = &self.shared;
-        let _ = epoll::delete(&shared.epolls[connection.thread], connection.fd());
-        shared.connections.lock().remove(&id);
-        connection.close();
-        shared.core.lock().remove_client(id);
-        shared.tell();
-    }
 }
 
 /// The message at the beginning of some bytes, and its length; `None` when it is not complete.
@@ -603,7 +230,7 @@ pub(super) fn message(bytes: &[u8], limit: usize) -> Result<Option<(Request<'_>,
 impl<A: Allocator> Shared<A> {
     /// Tells the world, in order, what it has not been told. When this returns, everything that had happened
     /// when it was called has been told.
-    fn tell(&self) {
+    pub(super) fn tell(&self) {
         if !self.wants_events {
             return;
         }
@@ -629,7 +256,7 @@ impl<A: Allocator> Shared<A> {
     }
 
     /// Serves the creation queue as far as it goes, unless somebody does.
-    fn drive_creates(&self) {
+    pub(super) fn drive_creates(&self) {
         if !self.core.lock().begin_driving() {
             return;
         }

@@ -58,4 +58,27 @@ class SharedMemoryBuffer : public Buffer {
   std::shared_ptr<Buffer> parent_;
 };
 
+/// Bytes of this process, its own or somebody else's.
+class LocalMemoryBuffer : public Buffer {
+ public:
+  LocalMemoryBuffer(uint8_t *data, size_t size, bool copy_data = false)
+      : copy_(copy_data ? std::make_unique<uint8_t[]>(size) : nullptr),
+        data_(copy_data ? copy_.get() : data),
+        size_(size) {
+    if (copy_data && size > 0) {
+      std::memcpy(data_, data, size);
+    }
+  }
+
+  uint8_t *Data() const override { return data_; }
+  size_t Size() const override { return size_; }
+  bool OwnsData() const override { return copy_ != nullptr; }
+  bool IsPlasmaBuffer() const override { return false; }
+
+ private:
+  const std::unique_ptr<uint8_t[]> copy_;
+  uint8_t *const data_;
+  const size_t size_;
+};
+
 }  // namespace ray

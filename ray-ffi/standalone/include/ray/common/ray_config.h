@@ -45,6 +45,16 @@ class RayConfig {
   int64_t raylet_client_num_connect_attempts() const { return num_connect_attempts_; }
   /// Milliseconds between two tries. 1000 by default.
   int64_t raylet_client_connect_timeout_milliseconds() const { return connect_timeout_ms_; }
+  /// Predefined resources that come in whole things, commas between them. "GPU" by default.
+  const std::string &predefined_unit_instance_resources() const {
+    return predefined_unit_instance_resources_;
+  }
+  /// Other resources that do. "neuron_cores,TPU,NPU,HPU,RBLN" by default.
+  const std::string &custom_unit_instance_resources() const {
+    return custom_unit_instance_resources_;
+  }
+  /// Milliseconds between two questions whether a call that waits is to end. 1000 by default.
+  int64_t get_check_signal_interval_milliseconds() const { return check_signal_interval_ms_; }
 
  private:
   RayConfig();
@@ -63,4 +73,7 @@ class RayConfig {
   const int64_t event_stats_print_interval_ms_;
   const int64_t num_connect_attempts_;
   const int64_t connect_timeout_ms_;
+  const std::string predefined_unit_instance_resources_;
+  const std::string custom_unit_instance_resources_;
+  const int64_t check_signal_interval_ms_;
 };

@@ -35,7 +35,7 @@ pub(super) fn can_be_read(stream: &UnixStream) -> bool {
 }
 
 /// Whether the other side has closed a connection.
-pub(super) fn is_closed(stream: &UnixStream) -> bool {
+pub(in crate::plasma::client) fn is_closed(stream: &UnixStream) -> bool {
     let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
     match recv(stream, &mut [0_u8; 1], flags) {
         Ok((0, _)) => true,

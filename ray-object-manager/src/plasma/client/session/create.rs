@@ -93,8 +93,10 @@ impl Session {
         wanted.check(&spec)?;
         primary.files.receive(&mut primary.lane, spec.store_fd, spec.mmap_size)?;
         let object = primary.files.locate(&spec)?;
-        object.prepare_for_writing()?;
-        if !self.table().insert_created(wanted.id, object.clone(), count) {
+        object.check_writable()?;
+        let mut table = self.table();
+        table.note_file(&primary.files);
+        if !table.insert_created(wanted.id, object.clone(), count) {
             return Err(Cause::protocol("an object was created that was there already"));
         }
         Ok(Creation::Done(object))
@@ -113,9 +115,10 @@ impl Session {
     /// sealed or gone, so that it can be released, but not given up.
     pub(in crate::plasma::client) fn seal(&self, id: &ObjectId) -> Result<(), Cause> {
         self.with_primary(|primary| {
-            self.unsealed(id)?;
-            primary.lane.send(|encoder, out| encoder.seal_request(out, id))?;
-            let sealed = primary.lane.receive_seal(id);
+            let in_use = self.unsealed(id)?;
+            let quietly = can_seal_quietly(primary, in_use);
+            primary.lane.send(|encoder, out| seal_request(encoder, out, id, quietly))?;
+            let sealed = if quietly { Ok(()) } else { primary.lane.receive_seal(id) };
             self.table().seal(id);
             sealed
         })
@@ -124,26 +127,28 @@ impl Session {
     /// Seals an object and gives a reference back, with a single message when that is the last.
     pub(in crate::plasma::client) fn seal_and_release(&self, id: &ObjectId) -> Result<(), Cause> {
         self.with_primary(|primary| {
-            let InUse { count, fallback_allocated, .. } = self.unsealed(id)?;
-            let last = count == 1;
+            let in_use = self.unsealed(id)?;
+            let quietly = can_seal_quietly(primary, in_use);
+            // Whoever looks for it from now on asks the store, behind this.
+            let last = (in_use.count == 1).then(|| self.table().remove(id));
             primary.lane.send(|encoder, out| {
-                encoder.seal_request(out, id);
-                if last {
-                    encoder.release_request(out, id, fallback_allocated);
+                seal_request(encoder, out, id, quietly);
+                if last.is_some() {
+                    encoder.release_request(out, id, in_use.fallback_allocated);
                 }
             })?;
-            let sealed = primary.lane.receive_seal(id);
+            let sealed = if quietly { Ok(()) } else { primary.lane.receive_seal(id) };
             if let Err(error) = &sealed {
-                if !last || error.ends_session() {
+                if last.is_none() || error.ends_session() {
                     return sealed;
                 }
-            } else {
-                self.table().seal(id);
             }
-            if last {
-                self.after_last_release(primary, id)?;
+            if let Some((object, delete)) = last {
+                self.after_last_release(primary, id, object, delete)?;
             } else {
-                let taken = self.table().take(id);
+                let mut table = self.table();
+                table.seal(id);
+                let taken = table.take(id);
                 debug_assert_eq!(taken, Taken::OthersLeft);
             }
             sealed
@@ -164,5 +169,19 @@ impl Session {
     /// Another reference to an object in use. `false` when it is not.
     pub(in crate::plasma::client) fn retain(&self, id: &ObjectId) -> bool {
         self.table().add(id)
+    }
+}
+
+/// Whether nobody need wait for the answer to a seal: in shared memory, requests reach the store before anybody can ask
+/// it about the object.
+fn can_seal_quietly(primary: &Primary, in_use: InUse) -> bool {
+    primary.lane.shared().is_some() && !in_use.fallback_allocated && !in_use.is_mutable
+}
+
+fn seal_request(encoder: &mut Encoder, out: &mut Vec<u8>, id: &ObjectId, quietly: bool) {
+    if quietly {
+        encoder.seal_quietly_request(out, id);
+    } else {
+        encoder.seal_request(out, id);
     }
 }

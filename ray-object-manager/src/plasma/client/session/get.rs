@@ -89,10 +89,18 @@ impl Found {
         let (session, ids, found) = (&self.session, &self.ids, &mut self.objects);
         session.with_primary(|primary| {
             // Somebody else may have got them before the lock came here.
-            if session.table().find(ids, found) {
-                return Ok(true);
-            }
-            primary.lane.ask(&asked, 0)?;
+            let owed = {
+                let mut table = session.table();
+                if table.find(ids, found) {
+                    return Ok(true);
+                }
+                table.take_owed()
+            };
+            // What this client has let go of, the store hears of before it is asked for it again.
+            primary.lane.send(|encoder, out| {
+                owed.iter().for_each(|id| encoder.release_request(out, id, false));
+                encoder.get_request(out, &asked, 0);
+            })?;
             let got = primary.lane.receive_get(&asked)?;
             for (fd, mmap_size) in got.files {
                 primary.files.receive(&mut primary.lane, fd, mmap_size)?;
@@ -102,6 +110,7 @@ impl Found {
                 .map(|(id, spec)| Ok((*id, primary.files.locate(spec)?)))
                 .collect::<Result<Vec<_>, Cause>>()?;
             let mut table = session.table();
+            table.note_file(&primary.files);
             for (id, object) in objects {
                 table.insert_sealed(id, object);
             }
@@ -159,7 +168,7 @@ impl Waiting {
         let session = Arc::clone(&self.found.session);
         session.end_on_error(self.waiter.wait())?;
         self.found.fetch()?;
-        session.end_on_error(self.waiter.release())?;
+        session.end_on_error(self.waiter.release(session.shared.is_some()))?;
         Ok(self.found)
     }
 }

@@ -21,7 +21,8 @@ use parking_lot::{Mutex, MutexGuard};
 use ray_common::ObjectId;
 use ray_sys::{ForkMark, ReceivedFileOptions};
 
-use self::connect::{is_closed, is_exhausted, try_connect, Attempts};
+pub(super) use self::connect::is_closed;
+use self::connect::{is_exhausted, try_connect, Attempts};
 pub(super) use self::get::Found;
 use super::error::Cause;
 use super::lane::{Lane, LARGE_BUFFER, SMALL_BUFFER};
@@ -31,6 +32,7 @@ use super::table::{InUse, Table};
 use super::waiters::Waiters;
 use super::worker::Worker;
 use crate::plasma::protocol::capabilities;
+use crate::plasma::shared::ClientPage;
 
 /// The first connection, and what came over it.
 #[derive(Debug)]
@@ -50,6 +52,8 @@ pub(super) struct Session {
     /// What was asked of the store beyond Ray's protocol, and granted.
     capabilities: u64,
     stream: Arc<UnixStream>,
+    /// Memory that is shared with the store, if it does that.
+    shared: Option<Arc<ClientPage>>,
     primary: Mutex<Primary>,
     table: Mutex<Table>,
     waiters: Arc<Waiters>,
@@ -82,7 +86,13 @@ impl Session {
     ) -> Result<Self, Cause> {
         let mut lane = Lane::new(Arc::clone(&stream), LARGE_BUFFER);
         let wanted = if options.read_only { capabilities::READ_ONLY } else { 0 };
-        let (capacity, granted) = lane.connect(wanted)?;
+        let shared = if options.shared_memory { capabilities::SHARED } else { 0 };
+        let (capacity, granted) = lane.connect(wanted | shared)?;
+        let shared = lane.shared().map(Arc::clone);
+        let mut table = Table::default();
+        if let Some(shared) = &shared {
+            table.share(Arc::clone(shared));
+        }
         let files = Files::new(ReceivedFileOptions {
             read_only: options.read_only,
             exclude_from_core_dump: options.exclude_from_core_dump,
@@ -94,8 +104,9 @@ impl Session {
             capacity,
             capabilities: granted & wanted,
             stream,
+            shared,
             primary: Mutex::new(Primary { lane, files }),
-            table: Mutex::default(),
+            table: Mutex::new(table),
             waiters: Arc::new(Waiters::new(options.idle_connections)),
             ended: OnceLock::new(),
             worker,
@@ -141,7 +152,22 @@ impl Session {
         self.check_connected()?;
         let mut primary = self.primary.lock();
         self.check_connected()?;
-        self.end_on_error(exchange(&mut primary))
+        let result = self.pay(&mut primary).and_then(|()| exchange(&mut primary));
+        self.end_on_error(result)
+    }
+
+    /// Sends the store the messages that it is owed.
+    fn pay(&self, primary: &mut Primary) -> Result<(), Cause> {
+        if self.shared.is_none() {
+            return Ok(());
+        }
+        let owed = self.table().take_owed();
+        if owed.is_empty() {
+            return Ok(());
+        }
+        primary.lane.send(|encoder, out| {
+            owed.iter().for_each(|id| encoder.release_request(out, id, false));
+        })
     }
 
     fn end_on_error<R>(&self, result: Result<R, Cause>) -> Result<R, Cause> {
@@ -170,6 +196,9 @@ impl Session {
         if self.ended.set(why).is_ok() {
             // Fails when the other side has gone.
             let _ = self.stream.shutdown(Shutdown::Both);
+            if let Some(shared) = &self.shared {
+                shared.wake();
+            }
             self.waiters.close();
         }
     }
@@ -197,6 +226,9 @@ impl Session {
     pub(super) fn contains(&self, id: &ObjectId) -> Result<bool, Cause> {
         self.check_connected()?;
         if self.table().state(id).is_some() {
+            return Ok(true);
+        }
+        if self.shared.as_ref().is_some_and(|shared| shared.contains(id)) {
             return Ok(true);
         }
         self.with_primary(|primary| primary.lane.contains(id))

@@ -6,8 +6,9 @@ use ray_common::ObjectId;
 
 use super::{Primary, Session};
 use crate::plasma::client::error::Cause;
+use crate::plasma::client::object::RawObject;
 use crate::plasma::client::options::Deletion;
-use crate::plasma::client::table::{InUse, Taken};
+use crate::plasma::client::table::{InUse, Released, Taken};
 use crate::plasma::common::PlasmaError;
 
 impl Session {
@@ -18,12 +19,19 @@ impl Session {
             let _ = self.release(id);
             return;
         };
-        if self.check_not_forked().is_err() || !matches!(self.table().take(id), Taken::Last(_)) {
+        if self.check_not_forked().is_err() {
+            return;
+        }
+        let released = self.table().release(id);
+        if !matches!(released, Released::Last | Released::Owed) {
             return;
         }
         let (session, id) = (Arc::clone(self), *id);
         worker.post(move || {
-            let _ = session.release(&id);
+            let _ = match released {
+                Released::Owed => session.with_primary(|_| Ok(())),
+                _ => session.release(&id),
+            };
         });
     }
 
@@ -46,12 +54,14 @@ impl Session {
     /// Gives a reference back. When the session has ended, that only counts.
     pub(in crate::plasma::client) fn release(&self, id: &ObjectId) -> Result<(), Cause> {
         self.check_not_forked()?;
-        match self.table().take(id) {
-            Taken::OthersLeft => return Ok(()),
-            Taken::Unknown => return Err(Cause::NotFound),
-            Taken::Last(_) => {}
-        }
-        let released = self.with_primary(|primary| self.release_last(primary, id));
+        let released = self.table().release(id);
+        let released = match released {
+            Released::Done => return Ok(()),
+            Released::Unknown => return Err(Cause::NotFound),
+            // The messages that are owed go first in every exchange.
+            Released::Owed => self.with_primary(|_| Ok(())),
+            Released::Last => self.with_primary(|primary| self.release_last(primary, id)),
+        };
         match released {
             Err(Cause::Disconnected { .. }) => {
                 let mut table = self.table();
@@ -65,26 +75,30 @@ impl Session {
     }
 
     fn release_last(&self, primary: &mut Primary, id: &ObjectId) -> Result<(), Cause> {
-        let InUse { sealed, fallback_allocated, .. } = match self.table().take(id) {
-            Taken::OthersLeft => return Ok(()),
-            Taken::Unknown => return Err(Cause::NotFound),
-            Taken::Last(in_use) => in_use,
+        let (in_use, (object, delete)) = {
+            let mut table = self.table();
+            match table.take(id) {
+                Taken::OthersLeft => return Ok(()),
+                Taken::Unknown => return Err(Cause::NotFound),
+                Taken::Last(InUse { sealed: false, .. }) => return Err(Cause::NotSealed),
+                // Whoever looks for it from now on asks the store, behind this.
+                Taken::Last(in_use) => (in_use, table.remove(id)),
+            }
         };
-        if !sealed {
-            return Err(Cause::NotSealed);
-        }
-        primary.lane.send(|encoder, out| encoder.release_request(out, id, fallback_allocated))?;
-        self.after_last_release(primary, id)
+        let may_unmap = in_use.fallback_allocated;
+        primary.lane.send(|encoder, out| encoder.release_request(out, id, may_unmap))?;
+        self.after_last_release(primary, id, object, delete)
     }
 
-    /// Once the store has been sent the last release: waits for the answer if there is one, forgets the object,
-    /// and deletes it if it had been in the way of that.
+    /// Once the store has been sent the last release of an object that was removed from the table: waits for the answer
+    /// if there is one, and deletes the object if it had been in the way of that.
     pub(super) fn after_last_release(
         &self,
         primary: &mut Primary,
         id: &ObjectId,
+        object: Option<RawObject>,
+        delete: bool,
     ) -> Result<(), Cause> {
-        let (object, delete) = self.table().remove(id);
         if let Some(object) = object.filter(|object| object.is_fallback_allocated()) {
             if primary.lane.receive_release(id)? {
                 primary.files.forget(object.description().store_fd);

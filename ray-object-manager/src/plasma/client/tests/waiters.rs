@@ -46,7 +46,7 @@ fn what_has_given_all_back_is_used_again_and_knows_its_files() {
         waiter.ask(vec![id(1)], -1).unwrap();
         answer(&mut there, object(), with_file);
         waiter.wait().unwrap();
-        waiter.release().unwrap();
+        waiter.release(false).unwrap();
         waiter = idle(&waiters).unwrap();
         assert!(idle(&waiters).is_none(), "it has one user");
     }
@@ -59,7 +59,7 @@ fn what_has_given_all_back_is_used_again_and_knows_its_files() {
             let released = reply(|e, out| e.release_reply(out, &id(1), true, PlasmaError::Ok));
             there.write_all(&released).unwrap();
         }
-        waiter.release().unwrap();
+        waiter.release(false).unwrap();
         waiter = idle(&waiters).unwrap();
     }
     drop(waiter);
@@ -89,7 +89,7 @@ fn no_more_than_so_many_stay() {
         waiter.ask(vec![id(1)], 5).unwrap();
         answer(&mut there, PlasmaObject::MISSING, false);
         waiter.wait().unwrap();
-        waiter.release().unwrap();
+        waiter.release(false).unwrap();
         stores.push(there);
     }
     assert_eq!(stores.iter_mut().filter_map(|there| is_closed(there).then_some(())).count(), 1);
@@ -106,7 +106,7 @@ fn a_connection_asks_for_capabilities_once() {
         waiter.ask(vec![id(1)], -1).unwrap();
         answer(&mut there, PlasmaObject::MISSING, false);
         waiter.wait().unwrap();
-        waiter.release().unwrap();
+        waiter.release(false).unwrap();
         waiter = idle(&waiters).unwrap();
     }
 }

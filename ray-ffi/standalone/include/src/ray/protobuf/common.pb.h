@@ -6,7 +6,21 @@
 
 #include <cstdint>
 #include <string>
+#include <unordered_map>
 #include <utility>
+#include <vector>
+
+namespace google {
+namespace protobuf {
+
+template <typename Key, typename Value>
+using Map = std::unordered_map<Key, Value>;
+
+template <typename T>
+using RepeatedPtrField = std::vector<T>;
+
+}  // namespace protobuf
+}  // namespace google
 
 namespace ray {
 namespace rpc {
@@ -28,6 +42,82 @@ class Address {
   std::string ip_address_;
   int32_t port_ = 0;
   std::string worker_id_;
+};
+
+/// Which object somebody means.
+class ObjectReference {
+ public:
+  const std::string &object_id() const { return object_id_; }
+  void set_object_id(std::string value) { object_id_ = std::move(value); }
+
+ private:
+  std::string object_id_;
+};
+
+enum LabelSelectorOperator {
+  LABEL_OPERATOR_UNSPECIFIED = 0,
+  LABEL_OPERATOR_IN = 1,
+  LABEL_OPERATOR_NOT_IN = 2
+};
+
+/// What one label must be.
+class LabelSelectorConstraint {
+ public:
+  using Values = google::protobuf::RepeatedPtrField<std::string>;
+
+  const std::string &label_key() const { return label_key_; }
+  LabelSelectorOperator operator_() const { return operator__; }
+  const Values &label_values() const { return label_values_; }
+  void set_label_key(std::string value) { label_key_ = std::move(value); }
+  void set_operator_(LabelSelectorOperator value) { operator__ = value; }
+  void add_label_values(std::string value) { label_values_.push_back(std::move(value)); }
+
+ private:
+  std::string label_key_;
+  LabelSelectorOperator operator__ = LABEL_OPERATOR_UNSPECIFIED;
+  Values label_values_;
+};
+
+/// What a node's labels must be.
+class LabelSelector {
+ public:
+  using Constraints = google::protobuf::RepeatedPtrField<LabelSelectorConstraint>;
+
+  const Constraints &label_constraints() const { return label_constraints_; }
+  int label_constraints_size() const { return static_cast<int>(label_constraints_.size()); }
+  void clear_label_constraints() { label_constraints_.clear(); }
+  LabelSelectorConstraint *add_label_constraints() {
+    return &label_constraints_.emplace_back();
+  }
+
+ private:
+  Constraints label_constraints_;
+};
+
+/// What will do as well.
+class FallbackOption {
+ public:
+  bool has_label_selector() const { return has_label_selector_; }
+  const LabelSelector &label_selector() const { return label_selector_; }
+  LabelSelector *mutable_label_selector() {
+    has_label_selector_ = true;
+    return &label_selector_;
+  }
+
+ private:
+  bool has_label_selector_ = false;
+  LabelSelector label_selector_;
+};
+
+/// All that will do as well, in order.
+class FallbackStrategy {
+ public:
+  const google::protobuf::RepeatedPtrField<FallbackOption> &options() const { return options_; }
+  int options_size() const { return static_cast<int>(options_.size()); }
+  FallbackOption *add_options() { return &options_.emplace_back(); }
+
+ private:
+  google::protobuf::RepeatedPtrField<FallbackOption> options_;
 };
 
 }  // namespace rpc

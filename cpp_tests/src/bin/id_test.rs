@@ -1,0 +1,7 @@
+//! `id_test.cc`, with GMock's `main`.
+#![no_main]
+
+use ray_ffi as _;
+
+#[link(name = "id_test", kind = "static", modifiers = "+whole-archive")]
+extern "C" {}

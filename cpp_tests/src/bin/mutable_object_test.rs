@@ -1,0 +1,7 @@
+//! `mutable_object_test.cc`, with GMock's `main`.
+#![no_main]
+
+use ray_ffi as _;
+
+#[link(name = "mutable_object_test", kind = "static", modifiers = "+whole-archive")]
+extern "C" {}

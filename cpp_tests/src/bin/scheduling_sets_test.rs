@@ -1,0 +1,7 @@
+//! `scheduling_sets_test.cc`, with GMock's `main`.
+#![no_main]
+
+use ray_ffi as _;
+
+#[link(name = "scheduling_sets_test", kind = "static", modifiers = "+whole-archive")]
+extern "C" {}
