@@ -18,7 +18,7 @@ cache=$(cd "$cache" && pwd -P)
 
 host_bazel_suffices() {
   local version
-  version=$(bazel --version 2>/dev/null | grep -oE '[0-9]+\.[0-9]+' | head -n 1) || return 1
+  version=$(command bazel --version 2>/dev/null | grep -oE '[0-9]+\.[0-9]+' | head -n 1) || return 1
   [ "$(printf '%s\n7.3\n' "$version" | sort -V | head -n 1)" = 7.3 ]
 }
 

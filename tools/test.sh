@@ -14,19 +14,19 @@ mkdir -p "$logs"
 passed=0
 failed=0
 
-format() { cargo fmt --all -- --check; }
-lint() {
+stage_format() { cargo fmt --all -- --check; }
+stage_lint() {
   cargo clippy --workspace --exclude ray-object-store --all-targets --locked -- -D warnings &&
     cargo clippy -p ray-object-store --all-features --all-targets --locked -- -D warnings
 }
-rust() {
+stage_rust() {
   local status=0
   cargo test --workspace --exclude cpp-tests --exclude ray-object-store --locked --no-fail-fast || status=1
   cargo test -p ray-object-store --all-features --locked --no-fail-fast || status=1
   return $status
 }
-cpp() { cargo test -p cpp-tests --locked --no-fail-fast; }
-properties() {
+stage_cpp() { cargo test -p cpp-tests --locked --no-fail-fast; }
+stage_properties() {
   local status=0
   export PLASMA_RS_TEST_SCALE=full
   cargo test --profile quick-release -p ray-common -p ray-object-manager --locked --no-fail-fast --test '*' || status=1
@@ -34,12 +34,12 @@ properties() {
   cargo test --profile quick-release -p ray-object-store --all-features --locked --no-fail-fast --lib --test limits --test heap || status=1
   return $status
 }
-fuzz() { tools/fuzz.sh; }
-libraries() { tools/build-libs.sh && tools/check-exports.sh; }
-examples() { examples/c/run.sh && tools/demo.sh && examples/client/run.sh && examples/pipeline/run.sh; }
-docs() { RUSTDOCFLAGS="-D warnings" cargo doc --workspace --exclude cpp-tests --no-deps --locked; }
-sanitizers() { tools/sanitize.sh; }
-bazel() { tools/bazel.sh test //... --test_output=errors; }
+stage_fuzz() { tools/fuzz.sh; }
+stage_libraries() { tools/build-libs.sh && tools/check-exports.sh; }
+stage_examples() { examples/c/run.sh && tools/demo.sh && examples/client/run.sh && examples/pipeline/run.sh; }
+stage_docs() { RUSTDOCFLAGS="-D warnings" cargo doc --workspace --exclude cpp-tests --no-deps --locked; }
+stage_sanitizers() { tools/sanitize.sh; }
+stage_bazel() { tools/bazel.sh test //... --test_output=errors; }
 
 # Adds the tests that a log counts; a stage that counts none is one test itself.
 count() {
@@ -58,9 +58,10 @@ count() {
 
 for stage in "${stages[@]}"; do
   started=$SECONDS
-  # What hangs ends here, and its log says where.
-  export -f "${stage?}"
-  timeout --kill-after=30 "${STAGE_LIMIT:-2400}" bash -c "$stage" >"$logs/$stage.log" 2>&1 </dev/null
+  # What hangs ends here, and its log says where. The prefix matters: an exported function takes the place of a program of its
+  # name in every script below, and a `bazel` that calls tools/bazel.sh, which asks `bazel --version`, never ends.
+  export -f "stage_$stage"
+  timeout --kill-after=30 "${STAGE_LIMIT:-2400}" bash -c "stage_$stage" >"$logs/$stage.log" 2>&1 </dev/null
   status=$?
   [ $status -ne 124 ] || echo "$stage took more than ${STAGE_LIMIT:-2400} s and was ended" >>"$logs/$stage.log"
   count "$logs/$stage.log" $status
