@@ -15,12 +15,14 @@ mod fd_passing;
 mod fork_generation;
 mod fork_mark;
 mod futex;
+mod huge;
 mod incoming;
 mod mapping;
 mod pages;
 mod process;
 mod received;
 mod semaphore;
+mod space;
 mod words;
 
 pub use fd_passing::{recv_fd, send_fd};
@@ -28,13 +30,14 @@ pub use fork_generation::fork_generation;
 pub use fork_mark::ForkMark;
 pub use futex::{futex_wait, futex_wait_any, futex_wake};
 pub use incoming::{send_all, Incoming};
-pub use mapping::{FileMapping, MappingOptions, Reserver};
+pub use mapping::{FileMapping, MappingOptions};
 pub use pages::{page_size, round_up};
 pub use process::{Life, ProcessMark};
 pub use received::{ReceivedFile, ReceivedFileOptions};
 pub use semaphore::{
     NamedSemaphore, Semaphore, SemaphoreTail, SemaphoreWords, SEMAPHORE_FILE_SIZE,
 };
+pub use space::Reserver;
 pub use words::{ReadWords, SharedWords};
 
 use std::fmt::Display;

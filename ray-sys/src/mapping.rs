@@ -4,17 +4,18 @@ use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::ptr::NonNull;
 
 use mmap_rs::{MmapFlags, MmapMut, MmapOptions};
-use rustix::fs::{fallocate, memfd_create, FallocateFlags, MemfdFlags};
+use rustix::fs::{memfd_create, MemfdFlags};
 use rustix::io::Errno;
 use rustix::mm::{madvise, Advice};
 
 use crate::context;
+use crate::huge::{aligned_address, is_in_memory};
 use crate::pages::{huge_page_size, page_size, round_up};
+use crate::space::{reserve, Reserver};
 
 /// How [`FileMapping::create`] sets a mapping up.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -92,8 +93,7 @@ impl FileMapping {
         let len = len.ok_or_else(|| {
             context(&io::ErrorKind::InvalidInput.into(), format!("{} (it has {file_len})", what()))
         })?;
-        let mapping = Self::map(file, len, page_size, MmapFlags::SHARED)
-            .map_err(|error| context(&error, what()))?;
+        let mapping = Self::map(file, len, page_size).map_err(|error| context(&error, what()))?;
         if exclude_from_core_dump {
             mapping.advise(Advice::LinuxDontDump, "exclusion from core dumps");
         }
@@ -114,25 +114,21 @@ impl FileMapping {
         let page_size = file_page_size(&file)?;
         let len = round_up(size, page_size).ok_or(io::ErrorKind::InvalidInput)?;
         file.set_len(len as u64)?;
-        let mut flags = MmapFlags::SHARED;
+        let mapping = Self::map(file, len, page_size)?;
         if options.reserve || options.populate {
-            reserve(&file, 0..len as u64, true)?;
+            reserve(&mapping.file, &mapping.map, 0..len, true)?;
         }
         if options.populate {
-            flags |= MmapFlags::POPULATE;
+            mapping.advise(Advice::LinuxPopulateWrite, "pages set up");
         }
-        let mapping = Self::map(file, len, page_size, flags)?;
         if options.exclude_from_core_dump {
             mapping.advise(Advice::LinuxDontDump, "exclusion from core dumps");
         }
         Ok(mapping)
     }
 
-    fn map(file: File, len: usize, page_size: usize, flags: MmapFlags) -> io::Result<Self> {
-        let options = MmapOptions::new(len).map_err(from_mmap)?.with_flags(flags);
-        // SAFETY: no reference into the mapping is ever made: it is reached by raw pointers only,
-        // so that other processes may change its bytes. The file is as long as the mapping.
-        let map = unsafe { options.with_file(&file, 0) }.map_mut().map_err(from_mmap)?;
+    fn map(file: File, len: usize, page_size: usize) -> io::Result<Self> {
+        let map = shared(&file, len, page_size)?.map_mut().map_err(from_mmap)?;
         Ok(Self { map, file, page_size })
     }
 
@@ -192,8 +188,7 @@ impl FileMapping {
         if range.start > range.end || range.end > self.len() {
             return Err(context(&io::ErrorKind::InvalidInput.into(), what()));
         }
-        reserve(&self.file, range.start as u64..range.end as u64, true)
-            .map_err(|error| context(&error, what()))
+        reserve(&self.file, &self.map, range.clone(), true).map_err(|error| context(&error, what()))
     }
 
     /// Something that another thread can reserve space with.
@@ -201,7 +196,7 @@ impl FileMapping {
     /// # Errors
     /// When there is no descriptor left.
     pub fn reserver(&self) -> io::Result<Reserver> {
-        Ok(Reserver { file: self.file.try_clone()?, len: self.len() as u64 })
+        Reserver::new(self.file.try_clone()?, self.len(), self.page_size)
     }
 
     /// Copies `bytes` to `offset` of the mapping.
@@ -234,27 +229,6 @@ impl FileMapping {
     }
 }
 
-/// Reserves space of a file while others use it.
-#[derive(Debug)]
-pub struct Reserver {
-    file: File,
-    len: u64,
-}
-
-impl Reserver {
-    /// As [`FileMapping::reserve`], but only where what the bytes hold is kept.
-    ///
-    /// # Errors
-    /// When there is no space, the range does not lie in the file, or the file system has no call for it.
-    pub fn reserve(&self, range: Range<usize>) -> io::Result<()> {
-        let range = range.start as u64..range.end as u64;
-        if range.start > range.end || range.end > self.len {
-            return Err(io::ErrorKind::InvalidInput.into());
-        }
-        reserve(&self.file, range, false)
-    }
-}
-
 impl AsFd for FileMapping {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.file.as_fd()
@@ -269,10 +243,15 @@ fn memory_file(flags: MemfdFlags) -> io::Result<File> {
     Ok(memfd_create("plasma", flags | MemfdFlags::CLOEXEC)?.into())
 }
 
-/// How to map the first bytes of a file, shared.
+/// How to map the first bytes of a file, shared, so that huge pages of it can be mapped whole.
 pub(crate) fn shared(file: &File, size: usize, page_size: usize) -> io::Result<MmapOptions<'_>> {
     let length = round_up(size, page_size).ok_or(io::ErrorKind::InvalidInput)?;
-    let options = MmapOptions::new(length).map_err(from_mmap)?.with_flags(MmapFlags::SHARED);
+    let mut options = MmapOptions::new(length).map_err(from_mmap)?.with_flags(MmapFlags::SHARED);
+    if page_size == crate::page_size() && is_in_memory(file) {
+        if let Some(address) = aligned_address(length) {
+            options = options.with_address(address);
+        }
+    }
     // SAFETY: the mapping is reached by raw pointers and atomics, and by references only where somebody vouches for
     // them. The file has at least the bytes that are used.
     Ok(unsafe { options.with_file(file, 0) })
@@ -301,40 +280,10 @@ pub(crate) fn from_mmap(error: mmap_rs::Error) -> io::Error {
     }
 }
 
-/// Smallest piece that a reservation is cut into when signals keep interrupting it.
-const SMALLEST_PIECE: u64 = 256 * 1024;
-
-fn reserve(file: &File, range: Range<u64>, may_write: bool) -> io::Result<()> {
-    let mut at = range.start;
-    let mut piece = range.end - at;
-    while at < range.end {
-        let len = piece.min(range.end - at);
-        match fallocate(file, FallocateFlags::empty(), at, len) {
-            Ok(()) => at += len,
-            // tmpfs gives back what an interrupted call had got so far: smaller steps get through.
-            Err(Errno::INTR) => piece = (len / 2).max(SMALLEST_PIECE),
-            Err(Errno::OPNOTSUPP | Errno::NOSYS) if may_write => {
-                return write_zeros(file, at..range.end);
-            }
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(())
-}
-
-fn write_zeros(file: &File, range: Range<u64>) -> io::Result<()> {
-    static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
-    let mut at = range.start;
-    while at < range.end {
-        let len = usize::try_from(range.end - at).unwrap_or(ZEROS.len()).min(ZEROS.len());
-        file.write_all_at(&ZEROS[..len], at)?;
-        at += len as u64;
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::FileExt;
+
     use super::*;
 
     fn blocks(mapping: &FileMapping) -> i64 {
@@ -393,19 +342,6 @@ mod tests {
             assert!(mapping.copy_in(offset, &[1, 2]).is_err());
             assert!(mapping.copy_out(offset, &mut [1, 2]).is_err());
         }
-    }
-
-    #[test]
-    fn zeros_stand_in_for_a_missing_call() {
-        let file = tempfile::tempfile().unwrap();
-        file.set_len(300_000).unwrap();
-        file.write_all_at(&[7; 300_000], 0).unwrap();
-        write_zeros(&file, 1000..201_000).unwrap();
-        let mut bytes = vec![1; 300_000];
-        file.read_exact_at(&mut bytes, 0).unwrap();
-        assert!(bytes[..1000].iter().chain(&bytes[201_000..]).all(|&byte| byte == 7));
-        assert!(bytes[1000..201_000].iter().all(|&byte| byte == 0));
-        assert_eq!(file.metadata().unwrap().len(), 300_000);
     }
 
     #[test]

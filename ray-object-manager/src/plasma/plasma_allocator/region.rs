@@ -33,7 +33,7 @@ pub trait Region {
     fn directory(&self) -> &Path;
 }
 
-/// Step by which space is reserved when it was not reserved ahead: whoever needs it waits.
+/// Step by which space is reserved when it was not reserved ahead: whoever needs it waits. A huge page on most machines.
 const STEP: usize = 2 << 20;
 
 /// A file without a name, mapped once, whose space is reserved before it comes into use.
@@ -92,7 +92,8 @@ impl FileRegion {
             end.min(self.mapping.len())
         };
         let needed = whole_pages(end);
-        let wanted = whole_pages(end.max(self.reserved.saturating_add(STEP)));
+        let wanted = end.max(self.reserved.saturating_add(STEP));
+        let wanted = whole_pages(round_up(wanted, STEP).unwrap_or(wanted));
         self.reserved = match self.mapping.reserve(self.reserved..wanted) {
             Ok(()) => wanted,
             // Nearly full.

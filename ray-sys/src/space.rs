@@ -1,0 +1,115 @@
+//! Space behind the bytes of a file, promised before they are touched.
+
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+
+use mmap_rs::MmapMut;
+use rustix::fs::{fallocate, FallocateFlags};
+use rustix::io::Errno;
+
+use crate::huge::{is_in_memory, set_up, transparent_huge_page_size};
+use crate::mapping::{from_mmap, shared};
+
+/// Reserves space of a file while others use it.
+#[derive(Debug)]
+pub struct Reserver {
+    // Declared in the order in which they have to go.
+    map: MmapMut,
+    file: File,
+}
+
+impl Reserver {
+    /// For the first `len` bytes of a file, which are mapped once more for it.
+    pub(crate) fn new(file: File, len: usize, page_size: usize) -> io::Result<Self> {
+        let map = shared(&file, len, page_size)?.map_mut().map_err(from_mmap)?;
+        Ok(Self { map, file })
+    }
+
+    /// As [`FileMapping::reserve`](crate::FileMapping::reserve), but only where what the bytes hold is kept.
+    ///
+    /// # Errors
+    /// When there is no space, the range does not lie in the file, or the file system has no call for it.
+    pub fn reserve(&self, range: Range<usize>) -> io::Result<()> {
+        if range.start > range.end || range.end > self.map.size() {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        reserve(&self.file, &self.map, range, false)
+    }
+}
+
+/// Reserves a range of a file that `map` maps from its start, and at least to the end of the range: by huge pages where
+/// it holds whole ones and the kernel gives them. With `may_write`, zeros are written where the file system has no call.
+pub(crate) fn reserve(
+    file: &File,
+    map: &MmapMut,
+    range: Range<usize>,
+    may_write: bool,
+) -> io::Result<()> {
+    let huge = transparent_huge_page_size().filter(|_| is_in_memory(file));
+    let mut at = range.start;
+    while let Some(size) = huge {
+        let Some(start) = at.checked_next_multiple_of(size) else { break };
+        if start.checked_add(size).is_none_or(|end| end > range.end) {
+            break;
+        }
+        reserve_small(file, at..start, may_write)?;
+        at = start;
+        if !set_up(file, map, start, size)? {
+            break;
+        }
+        at += size;
+    }
+    reserve_small(file, at..range.end, may_write)
+}
+
+/// Smallest piece that a reservation is cut into when signals keep interrupting it.
+const SMALLEST_PIECE: u64 = 256 * 1024;
+
+fn reserve_small(file: &File, range: Range<usize>, may_write: bool) -> io::Result<()> {
+    let (mut at, end) = (range.start as u64, range.end as u64);
+    let mut piece = end - at;
+    while at < end {
+        let len = piece.min(end - at);
+        match fallocate(file, FallocateFlags::empty(), at, len) {
+            Ok(()) => at += len,
+            // tmpfs gives back what an interrupted call had got so far: smaller steps get through.
+            Err(Errno::INTR) => piece = (len / 2).max(SMALLEST_PIECE),
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) if may_write => {
+                return write_zeros(file, at..end);
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+fn write_zeros(file: &File, range: Range<u64>) -> io::Result<()> {
+    static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+    let mut at = range.start;
+    while at < range.end {
+        let len = usize::try_from(range.end - at).unwrap_or(ZEROS.len()).min(ZEROS.len());
+        file.write_all_at(&ZEROS[..len], at)?;
+        at += len as u64;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zeros_stand_in_for_a_missing_call() {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(300_000).unwrap();
+        file.write_all_at(&[7; 300_000], 0).unwrap();
+        write_zeros(&file, 1000..201_000).unwrap();
+        let mut bytes = vec![1; 300_000];
+        file.read_exact_at(&mut bytes, 0).unwrap();
+        assert!(bytes[..1000].iter().chain(&bytes[201_000..]).all(|&byte| byte == 7));
+        assert!(bytes[1000..201_000].iter().all(|&byte| byte == 0));
+        assert_eq!(file.metadata().unwrap().len(), 300_000);
+    }
+}
