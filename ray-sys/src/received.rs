@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::num::NonZero;
 use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::ptr::NonNull;
@@ -43,8 +44,12 @@ pub struct ReceivedFile {
 /// Bytes of which is remembered that their pages are set up.
 const PIECE: usize = 256 << 10;
 
-/// So many bytes are copied at once: they do not stay in the caches anyway, and the copy goes past them.
-const VERY_MANY: usize = 16 << 20;
+/// So many bytes are copied at once, by several threads, each of which has at least half as many: they do not stay in the
+/// caches anyway, and a processor alone does not take all that memory gives.
+const VERY_MANY: usize = 8 << 20;
+
+/// More threads than this do not make a copy faster.
+const MOST_THREADS: usize = 8;
 
 impl ReceivedFile {
     /// Maps the first `size` bytes.
@@ -120,15 +125,15 @@ impl ReceivedFile {
         }
     }
 
-    /// As [`Self::copy_in`], for many bytes, unless they are very many: [prepares](Self::prepare) each part right before it is written, while new
-    /// pages are in the processor's caches.
+    /// As [`Self::copy_in`], for many bytes: [prepares](Self::prepare) each part right before it is written, while new
+    /// pages are in the processor's caches. From 8 MiB on it copies with several threads instead.
     ///
     /// # Errors
     /// As [`Self::writable_pointer`].
     pub fn fill(&self, offset: usize, bytes: &[u8]) -> io::Result<()> {
         self.writable_pointer(offset, bytes.len())?;
         if bytes.len() >= VERY_MANY {
-            return self.copy_in(offset, bytes);
+            return self.copy_in_parts(offset, bytes);
         }
         let part = |range: &Range<usize>| &bytes[range.start - offset..range.end - offset];
         let mut copied = offset;
@@ -200,6 +205,39 @@ impl ReceivedFile {
         // a reference to is not given to this function.
         unsafe { to.as_ptr().copy_from(bytes.as_ptr(), bytes.len()) };
         Ok(())
+    }
+
+    /// As [`Self::copy_in`], with as many threads as there are processors.
+    fn copy_in_parts(&self, offset: usize, bytes: &[u8]) -> io::Result<()> {
+        let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let threads = processors.min(MOST_THREADS).min(bytes.len() / (VERY_MANY / 2));
+        let part = bytes.len().div_ceil(threads.max(1)).next_multiple_of(PIECE);
+        let mut parts =
+            bytes.chunks(part).enumerate().map(|(at, part_of)| (offset + at * part, part_of));
+        let first = parts.next();
+        std::thread::scope(|scope| {
+            let mut others = Ok(());
+            let threads: Vec<_> = parts
+                .filter_map(|(at, bytes)| {
+                    let thread = std::thread::Builder::new().name("plasma.copy".to_owned());
+                    match thread.spawn_scoped(scope, move || self.copy_in(at, bytes)) {
+                        Ok(thread) => Some(thread),
+                        Err(_) => {
+                            let done = self.copy_in(at, bytes);
+                            if done.is_err() {
+                                others = done;
+                            }
+                            None
+                        }
+                    }
+                })
+                .collect();
+            let mine = first.map_or(Ok(()), |(at, bytes)| self.copy_in(at, bytes));
+            for thread in threads {
+                thread.join().unwrap_or_else(|_| Err(io::Error::other("a copy panicked")))?;
+            }
+            mine.and(others)
+        })
     }
 
     /// The `length` bytes at `offset`; none, if they do not all lie in the mapping.

@@ -1,39 +1,83 @@
-//! Space that is reserved before it is asked for, by a thread of its own, so that nobody waits for new pages.
+//! Space of a file, promised piece by piece before it is used: by a thread of its own ahead of need, so that nobody waits
+//! for new pages, and where it has not come that far by whoever needs the space, both at once.
 
+use std::io;
+use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use parking_lot::{Condvar, Mutex};
-use ray_sys::Reserver;
+use parking_lot::{Condvar, Mutex, MutexGuard};
+use ray_sys::{round_up, FileMapping, Reserver};
 
-/// Reserved at once: short enough that who needs space meanwhile does not wait for long.
+/// Reserved at once: a huge page on most machines, and short enough that nobody waits for long.
 const PIECE: usize = 2 << 20;
 
 /// At most so much is reserved ahead, and at most this part of everything.
 const MOST_AHEAD: usize = 256 << 20;
 const PART_AHEAD: usize = 8;
 
+/// Pieces are taken in the order of the file, each by one thread, which reserves it without the lock.
 #[derive(Debug, Default)]
-struct Wish {
-    /// How far to reserve.
-    end: usize,
+struct State {
+    /// Before this every piece is reserved, or somebody is at it.
+    taken: usize,
+    /// Where the pieces start that the two threads are at.
+    at: [Option<usize>; 2],
+    /// How far to reserve ahead.
+    wish: usize,
+    /// What could not be had is not tried again until more is wished for.
+    given_up: bool,
     over: bool,
 }
 
-#[derive(Debug)]
-struct Shared {
-    /// How much is reserved, from the start.
-    reserved: AtomicUsize,
-    wish: Mutex<Wish>,
-    wished: Condvar,
+/// Who takes a piece.
+#[derive(Clone, Copy)]
+enum Taker {
+    User,
+    Thread,
 }
 
-/// Reserves space of a file on a thread, from the first use on. The thread ends when this is dropped.
+impl State {
+    /// The next piece, cut off at `limit`.
+    fn take(&mut self, taker: Taker, limit: usize) -> Range<usize> {
+        let start = self.taken;
+        let end = (start / PIECE + 1).saturating_mul(PIECE).min(limit);
+        self.at[taker as usize] = Some(start);
+        self.taken = end;
+        start..end
+    }
+
+    fn reserved(&self) -> usize {
+        self.at.iter().flatten().copied().fold(self.taken, usize::min)
+    }
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    /// As [`State::reserved`], to be read without the lock.
+    reserved: AtomicUsize,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+impl Shared {
+    /// A piece is done, or could not be had, and is free again.
+    fn finish(&self, state: &mut State, taker: Taker, piece: &Range<usize>, done: bool) {
+        state.at[taker as usize] = None;
+        if !done {
+            state.taken = state.taken.min(piece.start);
+        }
+        self.reserved.store(state.reserved(), Ordering::Release);
+        self.changed.notify_all();
+    }
+}
+
+/// How much of a file is reserved, and more. The thread begins with the first use and ends when this is dropped.
 #[derive(Debug)]
 pub(super) struct Ahead {
     shared: Arc<Shared>,
-    /// What the thread begins with.
+    /// What the thread begins with. None where it is not worth having one.
     reserver: Option<Reserver>,
     thread: Option<JoinHandle<()>>,
     usable: usize,
@@ -43,16 +87,18 @@ pub(super) struct Ahead {
 }
 
 impl Ahead {
-    /// For a file of so many bytes. `None` when it is too small to be worth a thread.
-    pub(super) fn of(reserver: Reserver, usable: usize) -> Option<Self> {
-        let ahead = (usable / PART_AHEAD).min(MOST_AHEAD) / PIECE * PIECE;
-        let shared = Arc::new(Shared {
-            reserved: AtomicUsize::new(0),
-            wish: Mutex::default(),
-            wished: Condvar::new(),
-        });
-        let new = Self { shared, reserver: Some(reserver), thread: None, usable, ahead, next: 0 };
-        (ahead > 0).then_some(new)
+    /// For a file of which nothing is reserved and so many bytes can be used.
+    ///
+    /// # Errors
+    /// When there is no descriptor or no room for another mapping.
+    pub(super) fn of(mapping: &FileMapping, usable: usize) -> io::Result<Self> {
+        let mut ahead = (usable / PART_AHEAD).min(MOST_AHEAD) / PIECE * PIECE;
+        if mapping.is_huge() {
+            ahead = 0;
+        }
+        let reserver = if ahead > 0 { Some(mapping.reserver()?) } else { None };
+        let next = if ahead > 0 { 0 } else { usize::MAX };
+        Ok(Self { shared: Arc::default(), reserver, thread: None, usable, ahead, next })
     }
 
     /// How much is reserved, from the start.
@@ -61,12 +107,7 @@ impl Ahead {
         self.shared.reserved.load(Ordering::Acquire)
     }
 
-    /// Somebody else has reserved up to there.
-    pub(super) fn has_reserved(&self, end: usize) {
-        self.shared.reserved.fetch_max(end, Ordering::AcqRel);
-    }
-
-    /// Space up to there is used now: so more is wished for.
+    /// Space up to there is about to be used: so more is wished for.
     #[inline]
     pub(super) fn used(&mut self, end: usize) {
         if end > self.next {
@@ -78,8 +119,11 @@ impl Ahead {
     fn wish_beyond(&mut self, end: usize) {
         let wanted = end.saturating_add(self.ahead).min(self.usable) / PIECE * PIECE;
         self.next = end.saturating_add(self.ahead / 2);
-        self.shared.wish.lock().end = wanted;
-        self.shared.wished.notify_one();
+        let mut state = self.shared.state.lock();
+        state.wish = wanted;
+        state.given_up = false;
+        self.shared.changed.notify_all();
+        drop(state);
         if let Some(reserver) = self.reserver.take() {
             let shared = Arc::clone(&self.shared);
             let thread = std::thread::Builder::new().name("store.pages".to_owned());
@@ -89,12 +133,63 @@ impl Ahead {
             }
         }
     }
+
+    /// Reserves everything up to `end`, together with the thread. `mapping` is the one that this was made for.
+    ///
+    /// # Errors
+    /// When the operating system has no space for it; what was reserved meanwhile stays so.
+    #[cold]
+    pub(super) fn reserve_to(&self, mapping: &FileMapping, end: usize) -> io::Result<()> {
+        let mut state = self.shared.state.lock();
+        while state.reserved() < end {
+            if state.taken >= end {
+                self.shared.changed.wait(&mut state);
+                continue;
+            }
+            let piece = state.take(Taker::User, mapping.len());
+            if self.reserve(&mut state, mapping, piece).is_err() {
+                return self.reserve_exactly(&mut state, mapping, end);
+            }
+        }
+        Ok(())
+    }
+
+    /// Nearly full: no more than what is needed.
+    fn reserve_exactly(
+        &self,
+        state: &mut MutexGuard<'_, State>,
+        mapping: &FileMapping,
+        end: usize,
+    ) -> io::Result<()> {
+        while state.at[Taker::Thread as usize].is_some() {
+            self.shared.changed.wait(state);
+        }
+        let end = round_up(end, mapping.page_size()).unwrap_or(usize::MAX).min(mapping.len());
+        if state.taken >= end {
+            return Ok(());
+        }
+        let piece = state.taken..end;
+        state.at[Taker::User as usize] = Some(piece.start);
+        state.taken = end;
+        self.reserve(state, mapping, piece)
+    }
+
+    fn reserve(
+        &self,
+        state: &mut MutexGuard<'_, State>,
+        mapping: &FileMapping,
+        piece: Range<usize>,
+    ) -> io::Result<()> {
+        let done = MutexGuard::unlocked(state, || mapping.reserve(piece.clone()));
+        self.shared.finish(state, Taker::User, &piece, done.is_ok());
+        done
+    }
 }
 
 impl Drop for Ahead {
     fn drop(&mut self) {
-        self.shared.wish.lock().over = true;
-        self.shared.wished.notify_one();
+        self.shared.state.lock().over = true;
+        self.shared.changed.notify_all();
         if let Some(thread) = self.thread.take() {
             if thread.join().is_err() {
                 log::error!("the thread that reserves space has panicked");
@@ -104,32 +199,19 @@ impl Drop for Ahead {
 }
 
 fn run(shared: &Shared, reserver: &Reserver) {
-    // What could not be had is not tried again until more is wished for.
-    let mut given_up = 0;
-    loop {
-        let mut wish = shared.wish.lock();
-        let start = loop {
-            if wish.over {
-                return;
-            }
-            let start = shared.reserved.load(Ordering::Acquire);
-            if start < wish.end && given_up < wish.end {
-                break start;
-            }
-            shared.wished.wait(&mut wish);
-        };
-        let end = wish.end.min(start.saturating_add(PIECE));
-        given_up = 0;
-        let wished = wish.end;
-        drop(wish);
-        match reserver.reserve(start..end) {
-            Ok(()) => {
-                shared.reserved.fetch_max(end, Ordering::AcqRel);
-            }
-            Err(error) => {
-                log::debug!("no space is reserved ahead: {error}");
-                given_up = wished;
-            }
+    let mut state = shared.state.lock();
+    while !state.over {
+        if state.given_up || state.taken >= state.wish {
+            shared.changed.wait(&mut state);
+            continue;
         }
+        let limit = state.wish;
+        let piece = state.take(Taker::Thread, limit);
+        let done = MutexGuard::unlocked(&mut state, || reserver.reserve(piece.clone()));
+        if let Err(error) = &done {
+            log::debug!("no space is reserved ahead: {error}");
+            state.given_up = true;
+        }
+        shared.finish(&mut state, Taker::Thread, &piece, done.is_ok());
     }
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use ray_sys::{round_up, FileMapping, MappingOptions};
+use ray_sys::{FileMapping, MappingOptions};
 
 use super::ahead::Ahead;
 use crate::plasma::allocator::MemFd;
@@ -33,9 +33,6 @@ pub trait Region {
     fn directory(&self) -> &Path;
 }
 
-/// Step by which space is reserved when it was not reserved ahead: whoever needs it waits. A huge page on most machines.
-const STEP: usize = 2 << 20;
-
 /// A file without a name, mapped once, whose space is reserved before it comes into use.
 #[derive(Debug)]
 pub struct FileRegion {
@@ -45,6 +42,7 @@ pub struct FileRegion {
     mapping: FileMapping,
     directory: PathBuf,
     usable: usize,
+    /// As far as is known here, or all.
     reserved: usize,
 }
 
@@ -61,8 +59,7 @@ impl FileRegion {
         let base = mapping.base().as_ptr() as usize;
         let all = options.reserve || options.populate;
         let reserved = if all { mapping.len() } else { 0 };
-        let ahead =
-            if all || mapping.is_huge() { None } else { Ahead::of(mapping.reserver()?, usable) };
+        let ahead = if all { None } else { Some(Ahead::of(&mapping, usable)?) };
         Ok(Self {
             registration: Registration::new(base, mapping.raw_fd(), mapped),
             mapping,
@@ -77,36 +74,6 @@ impl FileRegion {
     #[must_use]
     pub fn mapping(&self) -> &FileMapping {
         &self.mapping
-    }
-
-    #[cold]
-    fn reserve_more(&mut self, end: usize) -> io::Result<()> {
-        if let Some(ahead) = &self.ahead {
-            self.reserved = self.reserved.max(ahead.reserved());
-            if end <= self.reserved {
-                return Ok(());
-            }
-        }
-        let whole_pages = |end: usize| {
-            let end = round_up(end, self.mapping.page_size()).unwrap_or(usize::MAX);
-            end.min(self.mapping.len())
-        };
-        let needed = whole_pages(end);
-        let wanted = end.max(self.reserved.saturating_add(STEP));
-        let wanted = whole_pages(round_up(wanted, STEP).unwrap_or(wanted));
-        self.reserved = match self.mapping.reserve(self.reserved..wanted) {
-            Ok(()) => wanted,
-            // Nearly full.
-            Err(_) if needed < wanted => {
-                self.mapping.reserve(self.reserved..needed)?;
-                needed
-            }
-            Err(error) => return Err(error),
-        };
-        if let Some(ahead) = &self.ahead {
-            ahead.has_reserved(self.reserved);
-        }
-        Ok(())
     }
 }
 
@@ -127,19 +94,20 @@ impl Region for FileRegion {
     }
 
     fn reserved(&self) -> usize {
-        self.ahead.as_ref().map_or(0, Ahead::reserved).max(self.reserved)
+        self.ahead.as_ref().map_or(self.reserved, Ahead::reserved)
     }
 
     #[inline]
     fn reserve_to(&mut self, end: usize) -> io::Result<()> {
-        if let Some(ahead) = &mut self.ahead {
-            ahead.used(end);
+        let Some(ahead) = &mut self.ahead else { return Ok(()) };
+        ahead.used(end);
+        if end > self.reserved {
+            if end > ahead.reserved() {
+                ahead.reserve_to(&self.mapping, end)?;
+            }
+            self.reserved = ahead.reserved();
         }
-        if end <= self.reserved {
-            Ok(())
-        } else {
-            self.reserve_more(end)
-        }
+        Ok(())
     }
 
     fn directory(&self) -> &Path {
