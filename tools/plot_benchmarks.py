@@ -43,6 +43,7 @@ def summary(results):
     values = [measured(result) for result in results]
     best = [result["best_cpu"] for result in results if "best_cpu" in result]
     tails = [result["p99"] for result in results if "p99" in result]
+    deviations = [result["deviation"] for result in results if "deviation" in result]
     return {
         "unit": results[0]["unit"],
         "median": statistics.median(values),
@@ -50,6 +51,7 @@ def summary(results):
         "max": max(values),
         "best_batch": min(best) if best else None,
         "p99": statistics.median(tails) if tails else None,
+        "deviation": statistics.median(deviations) if deviations else None,
         "rounds": results,
     }
 
@@ -77,9 +79,10 @@ SCALES = {
 }
 
 
-def scaled(value, unit):
-    """The value in the largest unit of which there is one, and that unit."""
-    size, name = next((scale for scale in SCALES[unit] if abs(value) >= scale[0]), SCALES[unit][-1])
+def scaled(value, unit, like=None):
+    """The value in the largest unit of which there is one, or in the one that another value has, and that unit."""
+    like = value if like is None else like
+    size, name = next((scale for scale in SCALES[unit] if abs(like) >= scale[0]), SCALES[unit][-1])
     value /= 1e3 if name == "µs" else size
     if abs(value) >= 1000:
         return f"{value:,.0f}", name
@@ -93,7 +96,7 @@ def number(value, unit):
 def spread(one):
     if one is None:
         return ""
-    low, high = (scaled(one[end], one["unit"])[0] for end in ("min", "max"))
+    low, high = (scaled(one[end], one["unit"], one["median"])[0] for end in ("min", "max"))
     return f"{number(one['median'], one['unit'])} ({low} – {high})"
 
 
@@ -105,14 +108,19 @@ def plain(value, unit):
     return "" if value is None else number(value, unit)
 
 
+def percent(one):
+    return "" if one is None or one["deviation"] is None else f"{100 * one['deviation']:.0f} %"
+
+
 def store_table(results):
-    """For runs that have no processor time: how long a client waited."""
-    lines = ["| row | original | ours | original ÷ ours | p99: original | ours |", "|---|---|---|---|---|---|"]
+    """For runs that have no processor time: how long a client waited, and the deviation within a round as a part of the mean."""
+    lines = ["| row | original | ours | original ÷ ours | p99: original | ours | deviation: original | ours |", "|---|---|---|---|---|---|---|---|"]
     for row, sides in results.items():
         ratio, original, ours = sides.get("ratio"), sides.get("original"), sides["ours"]
         shown = "" if ratio is None else f"**{ratio['median']:.2f}** ({ratio['min']:.2f} – {ratio['max']:.2f})"
         tail = plain(original["p99"], ours["unit"]) if original else ""
-        lines.append(f"| `{row}` | {spread(original)} | {spread(ours)} | {shown} | {tail} | {plain(ours['p99'], ours['unit'])} |")
+        deviations = " | ".join(percent(side) for side in (original, ours))
+        lines.append(f"| `{row}` | {spread(original)} | {spread(ours)} | {shown} | {tail} | {plain(ours['p99'], ours['unit'])} | {deviations} |")
     return "\n".join(lines) + "\n"
 
 

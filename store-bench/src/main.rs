@@ -106,6 +106,7 @@ fn run(row: &Row, socket: &Path, count: usize) -> Result<serde_json::Value> {
         let part = |percent: usize| times[(times.len() - 1) * percent / 100];
         return Ok(json!({
             "row": row.name(), "unit": "ns", "value": part(50), "p99": part(99), "samples": times.len(),
+            "deviation": deviation(&times),
         }));
     }
     let mut children =
@@ -118,6 +119,14 @@ fn run(row: &Row, socket: &Path, count: usize) -> Result<serde_json::Value> {
     let operations = count as u64 * row.clients as u64;
     // Time of the machine for each operation of any client.
     Ok(json!({ "row": row.name(), "unit": "ns", "value": slowest as f64 / operations as f64 }))
+}
+
+/// The standard deviation as a part of the mean.
+fn deviation(times: &[u64]) -> f64 {
+    let count = times.len() as f64;
+    let mean = times.iter().sum::<u64>() as f64 / count;
+    let squares = times.iter().map(|&time| (time as f64 - mean).powi(2)).sum::<f64>();
+    (squares / count).sqrt() / mean
 }
 
 fn connect(socket: &Path) -> Result<PlasmaClient> {
@@ -166,12 +175,12 @@ impl Helper {
 fn client(socket: &Path, row: &str, count: usize, first: u64) -> Result<()> {
     let row = Row::all().find(|one| one.name() == row).ok_or("no such row")?;
     let client = connect(socket)?;
-    rows::prepare(&row, &client, count, first)?;
+    let data = rows::prepare(&row, &client, count, first)?;
     println!("ready");
     io::stdout().flush()?;
     io::stdin().read_exact(&mut [0])?;
     let started = std::time::Instant::now();
-    rows::work(&row, &client, count, first, |_: Duration| ())?;
+    rows::work(&row, &client, &data, count, first, |_: Duration| ())?;
     println!("{}", started.elapsed().as_nanos());
     Ok(())
 }

@@ -29,6 +29,9 @@ enum Operation {
     PutWarm(usize),
     /// As [`Self::PutWarm`], in memory that was never used.
     PutCold(usize),
+    /// Copying so many bytes to memory of this process that was used before, with one thread and no store at all: what a
+    /// put can be compared with, and, as both sides are the same, how much chance there is in a ratio.
+    Copy(usize),
 }
 
 /// An operation, and how many clients do it at once.
@@ -40,7 +43,7 @@ pub(crate) struct Row {
 const KB: usize = 1000;
 const MB: usize = 1_000_000;
 
-const OPERATIONS: [(Operation, &str, usize); 12] = [
+const OPERATIONS: [(Operation, &str, usize); 14] = [
     (Operation::Contains, "contains", 5000),
     (Operation::Get, "get", 5000),
     (Operation::Release, "release", 5000),
@@ -51,8 +54,10 @@ const OPERATIONS: [(Operation, &str, usize); 12] = [
     (Operation::PutWarm(KB), "put_1KB", 2500),
     (Operation::PutWarm(MB), "put_1MB_warm", 200),
     (Operation::PutCold(MB), "put_1MB_cold", 60),
-    (Operation::PutWarm(100 * MB), "put_100MB_warm", 6),
+    (Operation::PutWarm(100 * MB), "put_100MB_warm", 50),
     (Operation::PutCold(100 * MB), "put_100MB_cold", 3),
+    (Operation::Copy(MB), "copy_1MB", 200),
+    (Operation::Copy(100 * MB), "copy_100MB", 20),
 ];
 
 impl Row {
@@ -63,7 +68,8 @@ impl Row {
                 clients,
             }
         };
-        OPERATIONS.iter().map(row(1)).chain(OPERATIONS.iter().map(row(4)))
+        let with_four = OPERATIONS.iter().filter(|row| !matches!(row.0, Operation::Copy(_)));
+        OPERATIONS.iter().map(row(1)).chain(with_four.map(row(4)))
     }
 
     fn entry(&self) -> (&'static str, usize) {
@@ -114,16 +120,21 @@ pub(crate) fn times(
     count: usize,
     first: u64,
 ) -> Result<Vec<u64>> {
-    prepare(row, client, count, first)?;
+    let data = prepare(row, client, count, first)?;
     let mut times = Vec::with_capacity(count);
-    work(row, client, count, first, |time: Duration| {
+    work(row, client, &data, count, first, |time: Duration| {
         times.push(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
     })?;
     Ok(times)
 }
 
-/// Makes the objects that an operation finds, and touches what is to be warm.
-pub(crate) fn prepare(row: &Row, client: &PlasmaClient, count: usize, first: u64) -> Result<()> {
+/// Makes the objects that an operation finds, touches what is to be warm, and gives the bytes to put.
+pub(crate) fn prepare(
+    row: &Row,
+    client: &PlasmaClient,
+    count: usize,
+    first: u64,
+) -> Result<Vec<u8>> {
     let objects = match row.operation {
         Operation::Delete => count,
         Operation::Get100 => 100,
@@ -132,29 +143,35 @@ pub(crate) fn prepare(row: &Row, client: &PlasmaClient, count: usize, first: u64
     for number in 0..objects as u64 {
         client.put(id(first + number), &[1; KB], b"")?;
     }
-    if let Operation::PutWarm(bytes) = row.operation {
-        let data = vec![1; bytes];
+    let data = match row.operation {
+        Operation::PutWarm(bytes) | Operation::PutCold(bytes) | Operation::Copy(bytes) => {
+            vec![3; bytes]
+        }
+        _ => Vec::new(),
+    };
+    if let Operation::PutWarm(_) = row.operation {
         for number in 0..2 {
             let id = id(first + (1 << 31) + number);
             client.put(id, &data, b"")?;
             client.delete(&[id])?;
         }
     }
-    Ok(())
+    Ok(data)
 }
 
 /// Does an operation again and again, and tells how long each took.
 pub(crate) fn work(
     row: &Row,
     client: &PlasmaClient,
+    data: &[u8],
     count: usize,
     first: u64,
     mut tell: impl FnMut(Duration),
 ) -> Result<()> {
     let known = id(first);
     let hundred: Vec<ObjectId> = (0..100).map(|number| id(first + number)).collect();
-    let data = match row.operation {
-        Operation::PutWarm(bytes) | Operation::PutCold(bytes) => vec![3; bytes],
+    let mut target = match row.operation {
+        Operation::Copy(bytes) => vec![1; bytes],
         _ => Vec::new(),
     };
     for number in 0..count as u64 {
@@ -200,12 +217,17 @@ pub(crate) fn work(
                 client.contains(fresh)?;
             }
             Operation::PutWarm(_) => {
-                client.put(fresh, &data, b"")?;
+                client.put(fresh, data, b"")?;
                 tell(started.elapsed());
                 client.delete(&[fresh])?;
             }
             Operation::PutCold(_) => {
-                client.put(fresh, &data, b"")?;
+                client.put(fresh, data, b"")?;
+                tell(started.elapsed());
+            }
+            Operation::Copy(_) => {
+                target.copy_from_slice(std::hint::black_box(data));
+                std::hint::black_box(&mut target);
                 tell(started.elapsed());
             }
         }

@@ -215,3 +215,61 @@ fn run(shared: &Shared, reserver: &Reserver) {
         shared.finish(&mut state, Taker::Thread, &piece, done.is_ok());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use ray_sys::MappingOptions;
+
+    use super::*;
+
+    #[test]
+    fn nothing_counts_as_reserved_before_all_in_front_of_it_is() {
+        let shared = Shared::default();
+        let mut state = shared.state.lock();
+        let first = state.take(Taker::User, 5 * PIECE);
+        let second = state.take(Taker::Thread, 5 * PIECE);
+        assert_eq!((first.clone(), second.clone()), (0..PIECE, PIECE..2 * PIECE));
+        shared.finish(&mut state, Taker::Thread, &second, true);
+        assert_eq!(shared.reserved.load(Ordering::Acquire), 0);
+        shared.finish(&mut state, Taker::User, &first, true);
+        assert_eq!(shared.reserved.load(Ordering::Acquire), 2 * PIECE);
+    }
+
+    #[test]
+    fn a_piece_that_could_not_be_had_is_free_again_and_holds_back_what_follows() {
+        let shared = Shared::default();
+        let mut state = shared.state.lock();
+        let first = state.take(Taker::User, 5 * PIECE);
+        let second = state.take(Taker::Thread, 5 * PIECE);
+        shared.finish(&mut state, Taker::User, &first, false);
+        shared.finish(&mut state, Taker::Thread, &second, true);
+        assert_eq!(shared.reserved.load(Ordering::Acquire), 0);
+        assert_eq!(state.take(Taker::User, 5 * PIECE), first);
+        shared.finish(&mut state, Taker::User, &first, true);
+        assert_eq!(shared.reserved.load(Ordering::Acquire), PIECE);
+        // The second is had once more.
+        assert_eq!(state.take(Taker::Thread, PIECE + 10), PIECE..PIECE + 10);
+        shared.finish(&mut state, Taker::Thread, &(PIECE..PIECE + 10), true);
+        assert_eq!(state.take(Taker::User, 5 * PIECE), PIECE + 10..2 * PIECE);
+    }
+
+    #[test]
+    fn whoever_needs_space_and_the_thread_reserve_it_once() {
+        let size = 40 * PIECE;
+        let mapping = FileMapping::create(Path::new("/dev/shm"), size, MappingOptions::default());
+        let mapping = mapping.unwrap();
+        let space = || rustix::fs::fstat(&mapping).unwrap().st_blocks.unsigned_abs() * 512;
+        let mut ahead = Ahead::of(&mapping, size).unwrap();
+        assert_eq!((ahead.reserved(), space()), (0, 0));
+        for end in [1, PIECE, 3 * PIECE + 1, 17 * PIECE, 17 * PIECE, size - 5, size] {
+            ahead.used(end);
+            ahead.reserve_to(&mapping, end).unwrap();
+            assert!(ahead.reserved() >= end);
+            assert!(space() >= ahead.reserved() as u64);
+        }
+        drop(ahead);
+        assert_eq!(space(), size as u64);
+    }
+}
