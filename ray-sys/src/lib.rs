@@ -4,6 +4,7 @@
 //! * [`send_fd`] and [`recv_fd`]: a descriptor handed to another process;
 //! * [`Incoming`] and [`send_all`]: messages with descriptors between them;
 //! * [`ReceivedFile`]: a file that another process sent, mapped;
+//! * [`copy()`]: a copy with several threads, where it is large;
 //! * [`SharedWords`] and [`ReadWords`]: memory of several processes, touched atomically;
 //! * [`ForkMark`] and [`fork_generation`]: notice that this process is a fork;
 //! * [`NamedSemaphore`] and [`futex_wait`]: waiting for other processes;
@@ -11,6 +12,7 @@
 //!
 //! Linux only, like Ray's shared-memory store on anything but a test bench.
 
+mod copy;
 mod fd_passing;
 mod fork_generation;
 mod fork_mark;
@@ -25,6 +27,7 @@ mod semaphore;
 mod space;
 mod words;
 
+pub use copy::copy;
 pub use fd_passing::{recv_fd, send_fd};
 pub use fork_generation::fork_generation;
 pub use fork_mark::ForkMark;

@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io;
-use std::num::NonZero;
 use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::ptr::NonNull;
@@ -12,6 +11,7 @@ use mmap_rs::{Mmap, MmapMut};
 use rustix::mm::Advice;
 
 use crate::context;
+use crate::copy::{copy_to, VERY_MANY};
 use crate::mapping::{advise_range, file_page_size, from_mmap, shared};
 
 /// How a [`ReceivedFile`] is mapped.
@@ -43,13 +43,6 @@ pub struct ReceivedFile {
 
 /// Bytes of which is remembered that their pages are set up.
 const PIECE: usize = 256 << 10;
-
-/// So many bytes are copied at once, by several threads, each of which has at least half as many: they do not stay in the
-/// caches anyway, and a processor alone does not take all that memory gives.
-const VERY_MANY: usize = 8 << 20;
-
-/// More threads than this do not make a copy faster.
-const MOST_THREADS: usize = 8;
 
 impl ReceivedFile {
     /// Maps the first `size` bytes.
@@ -126,14 +119,14 @@ impl ReceivedFile {
     }
 
     /// As [`Self::copy_in`], for many bytes: [prepares](Self::prepare) each part right before it is written, while new
-    /// pages are in the processor's caches. From 8 MiB on it copies with several threads instead.
+    /// pages are in the processor's caches.
     ///
     /// # Errors
     /// As [`Self::writable_pointer`].
     pub fn fill(&self, offset: usize, bytes: &[u8]) -> io::Result<()> {
         self.writable_pointer(offset, bytes.len())?;
         if bytes.len() >= VERY_MANY {
-            return self.copy_in_parts(offset, bytes);
+            return self.copy_in(offset, bytes);
         }
         let part = |range: &Range<usize>| &bytes[range.start - offset..range.end - offset];
         let mut copied = offset;
@@ -195,7 +188,7 @@ impl ReceivedFile {
         }
     }
 
-    /// Copies `bytes` to `offset`.
+    /// Copies `bytes` to `offset`, as [`copy`](crate::copy()).
     ///
     /// # Errors
     /// As [`Self::writable_pointer`].
@@ -203,41 +196,8 @@ impl ReceivedFile {
         let to = self.writable_pointer(offset, bytes.len())?;
         // SAFETY: the target lies in the mapping, which is writable and as long as `self`; memory that somebody has
         // a reference to is not given to this function.
-        unsafe { to.as_ptr().copy_from(bytes.as_ptr(), bytes.len()) };
+        unsafe { copy_to(to.as_ptr(), bytes) };
         Ok(())
-    }
-
-    /// As [`Self::copy_in`], with as many threads as there are processors.
-    fn copy_in_parts(&self, offset: usize, bytes: &[u8]) -> io::Result<()> {
-        let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
-        let threads = processors.min(MOST_THREADS).min(bytes.len() / (VERY_MANY / 2));
-        let part = bytes.len().div_ceil(threads.max(1)).next_multiple_of(PIECE);
-        let mut parts =
-            bytes.chunks(part).enumerate().map(|(at, part_of)| (offset + at * part, part_of));
-        let first = parts.next();
-        std::thread::scope(|scope| {
-            let mut others = Ok(());
-            let threads: Vec<_> = parts
-                .filter_map(|(at, bytes)| {
-                    let thread = std::thread::Builder::new().name("plasma.copy".to_owned());
-                    match thread.spawn_scoped(scope, move || self.copy_in(at, bytes)) {
-                        Ok(thread) => Some(thread),
-                        Err(_) => {
-                            let done = self.copy_in(at, bytes);
-                            if done.is_err() {
-                                others = done;
-                            }
-                            None
-                        }
-                    }
-                })
-                .collect();
-            let mine = first.map_or(Ok(()), |(at, bytes)| self.copy_in(at, bytes));
-            for thread in threads {
-                thread.join().unwrap_or_else(|_| Err(io::Error::other("a copy panicked")))?;
-            }
-            mine.and(others)
-        })
     }
 
     /// The `length` bytes at `offset`; none, if they do not all lie in the mapping.

@@ -84,7 +84,7 @@ impl<M: ChannelMemory> ChannelWriter<M> {
     pub fn write(&mut self, data: &[u8], metadata: &[u8], timeout: Timeout) -> Result<()> {
         let mut buffer = self.begin(data.len(), metadata.len(), timeout)?;
         let (to_data, to_metadata) = buffer.parts_mut();
-        to_data.copy_from_slice(data);
+        ray_sys::copy(to_data, data);
         to_metadata.copy_from_slice(metadata);
         buffer.send()
     }
@@ -236,6 +236,14 @@ impl<M: ChannelMemory> ReadBuffer<M> {
     #[must_use]
     pub fn data(&self) -> &[u8] {
         self.part(0, self.reading.data_size)
+    }
+
+    /// Copies the data: what is large with several threads, so that the value can be given back sooner.
+    ///
+    /// # Panics
+    /// When `to` has another length.
+    pub fn copy_to(&self, to: &mut [u8]) {
+        ray_sys::copy(to, self.data());
     }
 
     /// The metadata.

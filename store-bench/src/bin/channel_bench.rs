@@ -277,7 +277,7 @@ fn end(role: &str, file: &Path, run: &Run) -> Result<()> {
         let value = reader.read(Timeout::Never)?;
         let then = i64::from_le_bytes(value[..8].try_into()?);
         latencies.push(now() - then);
-        copy.copy_from_slice(&value);
+        value.copy_to(&mut copy);
         drop(value);
         if u64::from(copy[8]) != number % 251 || copy[8..size - 1] != copy[9..] {
             return Err("a torn read".into());
