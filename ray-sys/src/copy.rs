@@ -1,6 +1,7 @@
 //! Copies that are too large for one processor.
 
 use std::num::NonZero;
+use std::sync::OnceLock;
 
 /// So many bytes are copied by several threads, each of which has at least half as many: they do not stay in the caches
 /// anyway, a processor alone does not take all that memory gives, and a thread begins within a hundredth of the time.
@@ -28,9 +29,8 @@ pub fn copy(to: &mut [u8], from: &[u8]) {
 /// # Safety
 /// As many bytes as `from` has can be written at `to`, by any thread, and `from` is elsewhere.
 pub(crate) unsafe fn copy_to(to: *mut u8, from: &[u8]) {
-    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
-    let threads = processors.min(MOST_THREADS).min(from.len() / (VERY_MANY / 2));
-    if from.len() < VERY_MANY || threads < 2 {
+    let threads = if from.len() < VERY_MANY { 1 } else { threads(from.len()) };
+    if threads < 2 {
         // SAFETY: the caller vouches.
         unsafe { to.copy_from_nonoverlapping(from.as_ptr(), from.len()) };
         return;
@@ -52,6 +52,15 @@ pub(crate) unsafe fn copy_to(to: *mut u8, from: &[u8]) {
         }
         first.inspect(|first| first());
     });
+}
+
+/// How many threads copy so many bytes.
+fn threads(length: usize) -> usize {
+    // Asking the system takes as long as copying many small values.
+    static PROCESSORS: OnceLock<usize> = OnceLock::new();
+    let processors =
+        PROCESSORS.get_or_init(|| std::thread::available_parallelism().map_or(1, NonZero::get));
+    (length / (VERY_MANY / 2)).min(MOST_THREADS).min(*processors)
 }
 
 #[derive(Clone, Copy)]
