@@ -196,7 +196,7 @@ impl ReceivedFile {
         let to = self.writable_pointer(offset, bytes.len())?;
         // SAFETY: the target lies in the mapping, which is writable and as long as `self`; memory that somebody has
         // a reference to is not given to this function.
-        unsafe { copy_to(to.as_ptr(), bytes) };
+        unsafe { copy_to(to.as_ptr(), bytes, 1) };
         Ok(())
     }
 

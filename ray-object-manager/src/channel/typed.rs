@@ -84,7 +84,7 @@ impl<M: ChannelMemory> ChannelWriter<M> {
     pub fn write(&mut self, data: &[u8], metadata: &[u8], timeout: Timeout) -> Result<()> {
         let mut buffer = self.begin(data.len(), metadata.len(), timeout)?;
         let (to_data, to_metadata) = buffer.parts_mut();
-        ray_sys::copy(to_data, data);
+        ray_sys::copy(to_data, data, 1);
         to_metadata.copy_from_slice(metadata);
         buffer.send()
     }
@@ -238,12 +238,13 @@ impl<M: ChannelMemory> ReadBuffer<M> {
         self.part(0, self.reading.data_size)
     }
 
-    /// Copies the data: what is large with several threads, so that the value can be given back sooner.
+    /// Copies the data, what is large with this reader's share of the processors, so that the value can be given back sooner.
     ///
     /// # Panics
     /// When `to` has another length.
     pub fn copy_to(&self, to: &mut [u8]) {
-        ray_sys::copy(to, self.data());
+        let readers = self.end.header().num_readers.load(std::sync::atomic::Ordering::Relaxed);
+        ray_sys::copy(to, self.data(), usize::try_from(readers).unwrap_or(1));
     }
 
     /// The metadata.
