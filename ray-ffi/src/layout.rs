@@ -1,12 +1,20 @@
 //! Ray's C++ structures as Rust sees them. `src/cpp/layout.cc` asserts the same numbers.
 
-use std::mem::offset_of;
+use std::hash::{Hash, Hasher};
+use std::mem::{offset_of, MaybeUninit};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use ray_common::ObjectId;
 use ray_object_manager::plasma::allocator::{Allocation, MemFd};
-use ray_object_manager::plasma::common::{LocalObject, ObjectDescription, ObjectKey, PlasmaError};
+use ray_object_manager::plasma::common::{
+    ObjectDescription, ObjectFacts, ObjectKey, ObjectSource, ObjectState, PlasmaError,
+};
+use ray_object_manager::plasma::local_object::LocalObject;
 use ray_object_manager::plasma::object_header::PlasmaObjectHeader;
+use ray_object_manager::plasma::object_header::OBJECT_HEADER_SIZE;
 use ray_object_manager::plasma::protocol::PlasmaObject;
+
+use crate::views::CxxViews;
 
 #[cxx::bridge(namespace = "plasma_rs")]
 mod ffi {
@@ -18,6 +26,12 @@ mod ffi {
 
         /// Destroys the `ray::ObjectInfo` at `place`, without freeing its memory.
         unsafe fn destroy_object_info(place: *mut u8);
+
+        /// Whether two `ray::ObjectInfo`s name the same owner.
+        unsafe fn is_same_owner(one: *const u8, other: *const u8) -> bool;
+
+        /// What a `ray::ObjectInfo` says of its owner, as bytes. Two owners that are the same have the same.
+        unsafe fn owner_bytes(info: *const u8) -> Vec<u8>;
     }
 }
 
@@ -33,6 +47,12 @@ impl CxxObjectId {
     /// An id without a cached hash.
     pub const fn new(id: ObjectId) -> Self {
         Self { hash: 0, id }
+    }
+}
+
+impl From<ObjectId> for CxxObjectId {
+    fn from(id: ObjectId) -> Self {
+        Self::new(id)
     }
 }
 
@@ -54,8 +74,126 @@ pub struct CxxObjectInfo {
     owner: [u64; 14],
 }
 
+/// Who owns an object: a `ray::ObjectInfo` of which only that counts.
+pub struct CxxOwner {
+    info: Box<MaybeUninit<CxxObjectInfo>>,
+    serial: u64,
+}
+
+static NEXT_OWNER: AtomicU64 = AtomicU64::new(1);
+
+impl CxxOwner {
+    fn of(info: &CxxObjectInfo) -> Self {
+        let mut copy = Box::new(MaybeUninit::<CxxObjectInfo>::uninit());
+        // SAFETY: C++ makes a complete copy at the place.
+        unsafe { ffi::copy_object_info(address(info), copy.as_mut_ptr().cast()) };
+        Self { info: copy, serial: NEXT_OWNER.fetch_add(1, Ordering::Relaxed) }
+    }
+
+    /// A number that no other owner has had in this process; not 0.
+    pub(crate) fn serial(&self) -> u64 {
+        self.serial
+    }
+
+    fn info(&self) -> &CxxObjectInfo {
+        // SAFETY: `of` has made it.
+        unsafe { self.info.assume_init_ref() }
+    }
+}
+
+impl Hash for CxxOwner {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        // SAFETY: it is a live `ray::ObjectInfo`.
+        unsafe { ffi::owner_bytes(address(self.info())) }.hash(state);
+    }
+}
+
+impl Drop for CxxOwner {
+    fn drop(&mut self) {
+        // SAFETY: `of` has made it, and it is dropped once.
+        unsafe { self.info.assume_init_drop() };
+    }
+}
+
+fn address<T>(value: &T) -> *const u8 {
+    std::ptr::from_ref(value).cast()
+}
+
 /// `plasma::LocalObject`.
-pub type CxxLocalObject = LocalObject<CxxObjectInfo>;
+#[derive(Debug)]
+#[repr(C)]
+pub struct CxxLocalObject {
+    allocation: Allocation,
+    info: CxxObjectInfo,
+    ref_count: i32,
+    create_time: i64,
+    construct_duration: i64,
+    state: ObjectState,
+    source: ObjectSource,
+}
+
+impl CxxLocalObject {
+    /// Makes at `place` an object of this owner that [`Self::describe`] can be called for.
+    ///
+    /// # Safety
+    /// `place` is valid for writing, aligned, and holds nothing that needs dropping.
+    pub(crate) unsafe fn create_at(place: *mut Self, owner: &CxxOwner) {
+        let allocation = Allocation {
+            address: std::ptr::null_mut(),
+            size: 0,
+            fd: MemFd::INVALID,
+            offset: 0,
+            device_num: 0,
+            mmap_size: 0,
+            fallback_allocated: false,
+        };
+        // SAFETY: `place` is valid for writing, so each of its fields is. C++ makes a complete description.
+        unsafe {
+            ffi::copy_object_info(address(owner.info()), (&raw mut (*place).info).cast());
+            (&raw mut (*place).allocation).write(allocation);
+            (&raw mut (*place).ref_count).write(0);
+            (&raw mut (*place).create_time).write(0);
+            (&raw mut (*place).construct_duration).write(-1);
+            (&raw mut (*place).state).write(ObjectState::CREATED);
+            (&raw mut (*place).source).write(ObjectSource::CREATED_BY_WORKER);
+        }
+    }
+
+    /// Says of an object all but its owner.
+    pub(crate) fn describe(&mut self, object: LocalObject<'_, CxxObjectInfo>) {
+        self.info.object_id = CxxObjectId::new(*object.id());
+        self.info.is_mutable = object.is_mutable();
+        self.info.data_size = object.data_size();
+        self.info.metadata_size = object.metadata_size();
+        self.allocation = object.allocation();
+        self.ref_count = object.ref_count();
+        self.create_time = object.create_time();
+        self.construct_duration = object.construct_duration();
+        self.state = if object.sealed() { ObjectState::SEALED } else { ObjectState::CREATED };
+        self.source = object.source();
+    }
+
+    /// What the counters need to know.
+    pub(crate) fn facts(&self) -> ObjectFacts {
+        let header = if self.info.is_mutable { OBJECT_HEADER_SIZE } else { 0 };
+        ObjectFacts {
+            size: self.info.data_size.wrapping_add(self.info.metadata_size).wrapping_add(header),
+            source: self.source,
+            fallback_allocated: self.allocation.fallback_allocated,
+            sealed: self.state == ObjectState::SEALED,
+            ref_count: self.ref_count,
+        }
+    }
+
+    pub(crate) fn set_ref_count(&mut self, ref_count: i32) {
+        self.ref_count = ref_count;
+    }
+
+    pub(crate) fn seal(&mut self, construct_duration: i64) {
+        self.state = ObjectState::SEALED;
+        self.construct_duration = construct_duration;
+    }
+}
 
 /// `plasma::PlasmaObject`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -145,10 +283,18 @@ const _: () = {
     assert!(offset_of!(Allocation, mmap_size) == 48);
     assert!(offset_of!(Allocation, fallback_allocated) == 56);
     assert!(size_of::<CxxLocalObject>() == 264);
+    assert!(offset_of!(CxxLocalObject, info) == 64);
+    assert!(offset_of!(CxxLocalObject, ref_count) == 232);
+    assert!(offset_of!(CxxLocalObject, create_time) == 240);
+    assert!(offset_of!(CxxLocalObject, construct_duration) == 248);
+    assert!(offset_of!(CxxLocalObject, state) == 256);
+    assert!(offset_of!(CxxLocalObject, source) == 260);
 };
 
 impl ObjectDescription for CxxObjectInfo {
     type Key = CxxObjectId;
+    type Owner = CxxOwner;
+    type Views = CxxViews;
 
     fn key(&self) -> &CxxObjectId {
         &self.object_id
@@ -166,9 +312,13 @@ impl ObjectDescription for CxxObjectInfo {
         self.is_mutable
     }
 
-    unsafe fn clone_to(&self, place: *mut Self) {
-        // SAFETY: `self` is a `ray::ObjectInfo` that C++ made, and the caller vouches for the place.
-        unsafe { ffi::copy_object_info(std::ptr::from_ref(self).cast(), place.cast()) }
+    fn is_owned_by(&self, owner: &CxxOwner) -> bool {
+        // SAFETY: both are live `ray::ObjectInfo`s.
+        unsafe { ffi::is_same_owner(address(self), address(owner.info())) }
+    }
+
+    fn owner(&self) -> CxxOwner {
+        CxxOwner::of(self)
     }
 
     unsafe fn initialize_header(&self, allocation: &Allocation) {

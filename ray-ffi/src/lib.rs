@@ -25,3 +25,4 @@ mod object_store;
 mod protocol;
 mod stats_collector;
 mod store;
+mod views;

@@ -5,6 +5,7 @@ mod foreign;
 use std::cell::UnsafeCell;
 
 use cxx::UniquePtr;
+use ray_common::id::ID_LENGTH;
 use ray_common::ObjectId;
 use ray_object_manager::plasma::common::{ObjectSource, PlasmaError};
 use ray_object_manager::plasma::eviction_policy::{ObjectEvictionPolicy, Victim};
@@ -18,15 +19,28 @@ use crate::allocator::{ffi::AllocatorHook, AllocatorRef};
 use crate::eviction_policy::{append_ids, keys_from};
 use crate::layout::{object_id, object_info, CxxObjectId, CxxObjectInfo};
 use crate::logging;
-use crate::object_store::{address_in, CxxStore};
+use crate::object_store::{address_in, Addressed, CxxStore};
 
 /// The bridge.
 #[cxx::bridge(namespace = "plasma_rs")]
 pub mod ffi {
-    /// An object's address and the number of a `PlasmaError`.
+    /// An object's address and the number of a `PlasmaError`; whether there are objects that have gone.
     struct Created {
         object: *const u8,
         error: i32,
+        deleted: bool,
+    }
+
+    /// The number of a `PlasmaError`, and whether there are objects that have gone.
+    struct Deletion {
+        error: i32,
+        deleted: bool,
+    }
+
+    /// Whether there was a reference, and whether there are objects that have gone.
+    struct Removal {
+        removed: bool,
+        deleted: bool,
     }
 
     unsafe extern "C++" {
@@ -82,13 +96,15 @@ pub mod ffi {
         ) -> Created;
         unsafe fn get_object(self: &LifecycleHandle, id: *const u8) -> *const u8;
         unsafe fn seal_object(self: &LifecycleHandle, id: *const u8) -> *const u8;
+        unsafe fn is_object_sealed(self: &LifecycleHandle, id: *const u8) -> bool;
         unsafe fn abort_object(self: &LifecycleHandle, id: *const u8) -> i32;
-        unsafe fn delete_object(self: &LifecycleHandle, id: *const u8) -> i32;
+        unsafe fn delete_object(self: &LifecycleHandle, id: *const u8) -> Deletion;
         unsafe fn add_reference(self: &LifecycleHandle, id: *const u8) -> bool;
-        unsafe fn remove_reference(self: &LifecycleHandle, id: *const u8) -> bool;
+        unsafe fn remove_reference(self: &LifecycleHandle, id: *const u8) -> Removal;
         fn require_space(self: &LifecycleHandle, size: i64) -> i64;
         fn evict_objects(self: &LifecycleHandle, ids: &[u8]);
-        fn next_deleted(self: &LifecycleHandle, id: &mut [u8; 28]) -> bool;
+        /// Writes the ids of objects that have gone, 28 bytes each. Returns how many.
+        fn next_deleted(self: &LifecycleHandle, ids: &mut [u8]) -> usize;
         fn policy_debug_string(self: &LifecycleHandle) -> String;
         fn counters(self: &LifecycleHandle) -> *const u8;
 
@@ -162,7 +178,10 @@ impl LifecycleHandle {
     unsafe fn get_object(&self, id: *const u8) -> *const u8 {
         // SAFETY: the shell passes a live `ray::ObjectID`.
         let key = unsafe { object_id(id) };
-        either!(self, manager => address_in(manager.table(), manager.get_object(key)))
+        either!(self, manager => {
+            let object = manager.get_object(key);
+            address_in(manager.table_mut(), object)
+        })
     }
 
     unsafe fn seal_object(&self, id: *const u8) -> *const u8 {
@@ -170,7 +189,16 @@ impl LifecycleHandle {
         let key = unsafe { object_id(id) };
         either!(self, manager => {
             let object = manager.seal_object(key);
-            address_in(manager.table(), object)
+            address_in(manager.table_mut(), object)
+        })
+    }
+
+    unsafe fn is_object_sealed(&self, id: *const u8) -> bool {
+        // SAFETY: the shell passes a live `ray::ObjectID`.
+        let key = unsafe { object_id(id) };
+        either!(self, manager => {
+            let object = manager.get_object(key);
+            object.is_some_and(|object| manager.table().facts(object).sealed)
         })
     }
 
@@ -180,10 +208,13 @@ impl LifecycleHandle {
         either!(self, manager => error_number(manager.abort_object(&key)))
     }
 
-    unsafe fn delete_object(&self, id: *const u8) -> i32 {
+    unsafe fn delete_object(&self, id: *const u8) -> ffi::Deletion {
         // SAFETY: the shell passes a live `ray::ObjectID`, which may lie in the object itself.
         let key = *unsafe { object_id(id) };
-        either!(self, manager => error_number(manager.delete_object(&key)))
+        either!(self, manager => {
+            let error = error_number(manager.delete_object(&key));
+            ffi::Deletion { error, deleted: manager.has_deleted() }
+        })
     }
 
     unsafe fn add_reference(&self, id: *const u8) -> bool {
@@ -192,10 +223,13 @@ impl LifecycleHandle {
         either!(self, manager => manager.add_reference(key))
     }
 
-    unsafe fn remove_reference(&self, id: *const u8) -> bool {
+    unsafe fn remove_reference(&self, id: *const u8) -> ffi::Removal {
         // SAFETY: the shell passes a live `ray::ObjectID`, which may lie in the object itself.
         let key = *unsafe { object_id(id) };
-        either!(self, manager => manager.remove_reference(&key))
+        either!(self, manager => {
+            let removed = manager.remove_reference(&key);
+            ffi::Removal { removed, deleted: manager.has_deleted() }
+        })
     }
 
     fn require_space(&self, size: i64) -> i64 {
@@ -207,13 +241,14 @@ impl LifecycleHandle {
         either!(self, manager => manager.evict(&victims(&keys)));
     }
 
-    fn next_deleted(&self, id: &mut [u8; 28]) -> bool {
-        let next = either!(self, manager => manager.next_deleted());
-        if let Some(key) = next {
-            use ray_object_manager::plasma::common::ObjectKey;
-            *id = *key.object_id().as_bytes();
+    fn next_deleted(&self, ids: &mut [u8]) -> usize {
+        let mut count = 0;
+        for place in ids.chunks_exact_mut(ID_LENGTH) {
+            let Some(id) = either!(self, manager => manager.next_deleted()) else { break };
+            place.copy_from_slice(id.as_bytes());
+            count += 1;
         }
-        next.is_some()
+        count
     }
 
     fn policy_debug_string(&self) -> String {
@@ -278,20 +313,19 @@ fn create<T, P, C>(
     fallback_allocator: bool,
 ) -> ffi::Created
 where
-    T: ObjectTable<Info = CxxObjectInfo>,
+    T: Addressed<Info = CxxObjectInfo>,
     P: ObjectEvictionPolicy<T>,
-    C: StatsCollector<CxxObjectInfo>,
+    C: StatsCollector<T>,
 {
-    match manager.create_object(info, ObjectSource(source), fallback_allocator) {
-        Ok(object) => ffi::Created {
-            object: address_in(manager.table(), Some(object)),
-            error: PlasmaError::Ok as i32,
-        },
-        Err(error) => ffi::Created { object: std::ptr::null(), error: error as i32 },
+    let created = manager.create_object(info, ObjectSource(source), fallback_allocator);
+    ffi::Created {
+        object: address_in(manager.table_mut(), created.ok()),
+        error: error_number(created.map(drop)),
+        deleted: manager.has_deleted(),
     }
 }
 
-fn debug_string<T: ObjectTable, P: ObjectEvictionPolicy<T>, C: StatsCollector<T::Info>>(
+fn debug_string<T: ObjectTable, P: ObjectEvictionPolicy<T>, C: StatsCollector<T>>(
     manager: &ObjectLifecycleManager<T, P, C>,
 ) -> String {
     manager.policy().debug_string()

@@ -4,7 +4,7 @@ use std::cell::UnsafeCell;
 
 use cxx::UniquePtr;
 use ray_object_manager::plasma::common::ObjectSource;
-use ray_object_manager::plasma::object_store::{ObjectStore, ObjectTable};
+use ray_object_manager::plasma::object_store::{ObjectRef, ObjectStore, ObjectTable};
 
 use crate::allocator::{ffi::AllocatorHook, AllocatorRef};
 use crate::layout::{object_id, object_info, CxxObjectInfo};
@@ -124,11 +124,37 @@ impl StoreHandle {
     }
 
     fn objects(&self) -> Vec<usize> {
-        self.with(|store| store.iter().map(|object| std::ptr::from_ref(object) as usize).collect())
+        self.with(|store| {
+            let all: Vec<ObjectRef> = store.refs().collect();
+            all.into_iter().map(|object| show(store, object) as usize).collect()
+        })
     }
 }
 
+/// A table whose objects C++ can look at.
+pub(crate) trait Addressed: ObjectTable {
+    /// The address of the object's `plasma::LocalObject`.
+    fn address_of(&mut self, object: Self::Ref) -> *const u8;
+}
+
+impl Addressed for CxxStore {
+    fn address_of(&mut self, object: ObjectRef) -> *const u8 {
+        self.views_mut().forget_idle();
+        show(self, object)
+    }
+}
+
+fn show(store: &mut CxxStore, object: ObjectRef) -> *const u8 {
+    let mut address = std::ptr::null();
+    store.show(object, |views, number, before, object| {
+        let slot;
+        (slot, address) = views.show(number, before, object);
+        slot
+    });
+    address
+}
+
 /// The address of an object, or null.
-pub(crate) fn address_in<T: ObjectTable>(table: &T, object: Option<T::Ref>) -> *const u8 {
-    object.map_or(std::ptr::null(), |object| std::ptr::from_ref(table.object(object)).cast())
+pub(crate) fn address_in<T: Addressed>(table: &mut T, object: Option<T::Ref>) -> *const u8 {
+    object.map_or(std::ptr::null(), |object| table.address_of(object))
 }

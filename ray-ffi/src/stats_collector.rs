@@ -2,7 +2,7 @@
 
 use std::mem::offset_of;
 
-use ray_object_manager::plasma::stats_collector::{ObjectStatsCollector, StatsCollector};
+use ray_object_manager::plasma::stats_collector::ObjectStatsCollector;
 
 use crate::layout::local_object;
 
@@ -51,26 +51,26 @@ fn stats_debug_dump(counters: &StatsHandle) -> String {
 impl StatsHandle {
     unsafe fn on_object_created(&mut self, object: *const u8) {
         // SAFETY: the shell passes a live `plasma::LocalObject`.
-        self.0.on_object_created(unsafe { local_object(object) });
+        self.0.created(unsafe { local_object(object) }.facts());
     }
 
     unsafe fn on_object_sealed(&mut self, object: *const u8) {
         // SAFETY: the shell passes a live `plasma::LocalObject`.
-        self.0.on_object_sealed(unsafe { local_object(object) });
+        self.0.sealed(unsafe { local_object(object) }.facts());
     }
 
     unsafe fn on_object_deleting(&mut self, object: *const u8) {
         // SAFETY: the shell passes a live `plasma::LocalObject`.
-        self.0.on_object_deleting(unsafe { local_object(object) });
+        self.0.deleting(unsafe { local_object(object) }.facts());
     }
 
     unsafe fn on_object_ref_increased(&mut self, object: *const u8) {
         // SAFETY: the shell passes a live `plasma::LocalObject`.
-        self.0.on_object_ref_increased(unsafe { local_object(object) });
+        self.0.reference_added(unsafe { local_object(object) }.facts());
     }
 
     unsafe fn on_object_ref_decreased(&mut self, object: *const u8) {
         // SAFETY: the shell passes a live `plasma::LocalObject`.
-        self.0.on_object_ref_decreased(unsafe { local_object(object) });
+        self.0.reference_removed(unsafe { local_object(object) }.facts());
     }
 }

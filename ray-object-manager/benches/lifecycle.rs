@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use criterion::{criterion_group, criterion_main, Criterion, SamplingMode, Throughput};
 use ray_common::ObjectId;
-use ray_object_manager::plasma::common::{LocalObject, ObjectInfo, ObjectSource};
+use ray_object_manager::plasma::common::{ObjectInfo, ObjectSource};
 use ray_object_manager::plasma::obj_lifecycle_mgr::PlasmaLifecycle;
 use ray_object_manager::plasma::plasma_allocator::{PlasmaAllocator, PlasmaAllocatorConfig};
 
@@ -231,7 +231,6 @@ fn memory(_: &mut Criterion) {
     }
     let bytes = HEAP.load(Ordering::Relaxed) - before.0;
     println!("heap_per_object         {} bytes", bytes / infos.len());
-    println!("  of which LocalObject  {} bytes", size_of::<LocalObject<ObjectInfo>>());
     for info in &infos {
         manager.delete_object(&info.object_id).unwrap();
         take_deleted(&mut manager);

@@ -8,7 +8,6 @@ use ray_object_manager::plasma::allocator::Allocator;
 use ray_object_manager::plasma::common::{ObjectInfo, ObjectSource, PlasmaError};
 use ray_object_manager::plasma::eviction_policy::Victim;
 use ray_object_manager::plasma::obj_lifecycle_mgr::{PlasmaLifecycle, MAX_CREATE_TRIES};
-use ray_object_manager::plasma::object_store::ObjectTable;
 use ray_object_manager::plasma::plasma_allocator::PlasmaAllocator;
 
 const LIMIT: i64 = 1 << 20;
@@ -113,7 +112,7 @@ fn an_object_above_the_limit_gets_a_file_and_evicts_nothing() {
     let mut manager = half_full(real(LIMIT, directory.path()));
     let info = ObjectInfo::new(id(99), LIMIT + 1, 0);
     let object = manager.create_object(&info, WORKER, true).unwrap();
-    assert!(manager.table().object(object).allocation().fallback_allocated);
+    assert!(manager.table().object(object).is_fallback_allocated());
     assert_eq!(manager.table().len(), 9);
     assert_eq!(manager.next_deleted(), None);
     assert_eq!(manager.table().allocator().fallback_allocated(), LIMIT + 1);

@@ -9,7 +9,6 @@ use proptest::prelude::*;
 use ray_object_manager::plasma::allocator::Allocator;
 use ray_object_manager::plasma::common::{ObjectInfo, ObjectSource};
 use ray_object_manager::plasma::obj_lifecycle_mgr::PlasmaLifecycle;
-use ray_object_manager::plasma::object_store::ObjectTable;
 
 const LIMIT: i64 = 1 << 20;
 const IDS: u16 = 160;
@@ -121,7 +120,7 @@ impl<A: Allocator> Pair<A> {
         let source = ObjectSource(creation.source);
         let created = self.manager.create_object(&info, source, creation.fallback);
         if let Ok(object) = created {
-            assert_eq!(self.manager.table().object(object).info(), &info);
+            assert_eq!(self.manager.table().object(object).info(), info);
         }
         let allocator = self.manager.table().allocator();
         let modelled = self

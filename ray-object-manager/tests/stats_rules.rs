@@ -117,8 +117,8 @@ fn an_unsealed_object_is_not_counted_as_sealed() {
     let info = ObjectInfo::new(id(1), SIZE, 0);
     let object = store.create_object(&info, ObjectSource::CREATED_BY_WORKER, false).unwrap();
     let mut stats = ObjectStatsCollector::default();
-    stats.on_object_created(store.object(object));
-    stats.on_object_sealed(store.object(object));
+    stats.on_object_created(&store, object);
+    stats.on_object_sealed(&store, object);
 }
 
 #[test]
@@ -127,5 +127,5 @@ fn more_cannot_go_than_came() {
     let mut store = ObjectStore::new(Counting::new(1000, 0));
     let info = ObjectInfo::new(id(1), SIZE, 0);
     let object = store.create_object(&info, ObjectSource::CREATED_BY_WORKER, false).unwrap();
-    ObjectStatsCollector::default().on_object_deleting(store.object(object));
+    ObjectStatsCollector::default().on_object_deleting(&store, object);
 }

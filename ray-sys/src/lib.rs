@@ -1,6 +1,7 @@
 //! The operating-system calls of the object manager, and the only crate of it that makes them unsafely.
 //!
 //! * [`FileMapping`]: a file without a name, mapped and shared, whose space can be reserved ahead of use;
+//! * [`ZeroedArray`]: memory of this process whose pages can be given back;
 //! * [`send_fd`] and [`recv_fd`]: a descriptor handed to another process;
 //! * [`Incoming`] and [`send_all`]: messages with descriptors between them;
 //! * [`ReceivedFile`]: a file that another process sent, mapped;
@@ -12,6 +13,7 @@
 //!
 //! Linux only, like Ray's shared-memory store on anything but a test bench.
 
+mod anonymous;
 mod copy;
 mod fd_passing;
 mod fork_generation;
@@ -27,6 +29,7 @@ mod semaphore;
 mod space;
 mod words;
 
+pub use anonymous::{prefetch, Zeroable, ZeroedArray};
 pub use copy::copy;
 pub use fd_passing::{recv_fd, send_fd};
 pub use fork_generation::fork_generation;

@@ -5,6 +5,7 @@
 //! `tools/plot_benchmarks.py`.
 
 mod rows;
+mod stall;
 mod stores;
 
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -37,6 +38,9 @@ struct Arguments {
     /// Only ours.
     #[arg(long)]
     ours: bool,
+    /// Only how long other clients wait while a creation evicts a fifth of a store of so many objects.
+    #[arg(long, value_name = "OBJECTS")]
+    stall: Option<u64>,
     #[command(subcommand)]
     part: Option<Part>,
 }
@@ -67,6 +71,9 @@ fn measure(arguments: &Arguments) -> Result<()> {
     let rows: Vec<Row> = Row::all().filter(wanted).collect();
     let sides: &[Side] =
         if arguments.ours { &[Side::Ours] } else { &[Side::Ours, Side::Original(Version::NEWEST)] };
+    if let Some(objects) = arguments.stall {
+        return measure_stall(arguments.rounds, sides, objects);
+    }
     let mut kept =
         sides.iter().map(|side| Store::start(*side, 2 << 30)).collect::<Result<Vec<_>>>()?;
     for round in 1..=arguments.rounds {
@@ -95,6 +102,21 @@ fn measure(arguments: &Arguments) -> Result<()> {
     }
     for store in &mut kept {
         store.check()?;
+    }
+    Ok(())
+}
+
+fn measure_stall(rounds: usize, sides: &[Side], objects: u64) -> Result<()> {
+    for round in 1..=rounds {
+        let mut order = sides.to_vec();
+        if round % 2 == 0 {
+            order.reverse();
+        }
+        for side in order {
+            let store = Store::start(side, stall::store_bytes(objects))?;
+            let result = stall::measure(store.socket(), objects)?;
+            println!("{}", json!({ "side": side.name(), "round": round, "result": result }));
+        }
     }
     Ok(())
 }

@@ -107,7 +107,7 @@ pub(crate) fn first_id() -> u64 {
     NEXT.fetch_add(1, Ordering::Relaxed) << 32
 }
 
-fn id(number: u64) -> ObjectId {
+pub(crate) fn id(number: u64) -> ObjectId {
     let mut bytes = [7; ObjectId::LENGTH];
     bytes[..8].copy_from_slice(&number.to_le_bytes());
     ObjectId::from_bytes(bytes)

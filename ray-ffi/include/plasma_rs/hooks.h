@@ -131,6 +131,10 @@ class SignalCheck {
 void copy_object_info(const std::uint8_t *from, std::uint8_t *to);
 /// Destroys the ray::ObjectInfo at `place`.
 void destroy_object_info(std::uint8_t *place);
+/// Whether two ray::ObjectInfos name the same owner.
+bool is_same_owner(const std::uint8_t *one, const std::uint8_t *other);
+/// What a ray::ObjectInfo says of its owner, as bytes.
+rust::Vec<std::uint8_t> owner_bytes(const std::uint8_t *info);
 
 /// Writes a line with RAY_LOG. Levels are those of RayLogLevel; FATAL (3) does not return.
 void write_log(std::int32_t level, rust::Str message);

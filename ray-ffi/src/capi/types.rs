@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use ray_common::ObjectId;
 use ray_object_manager::plasma::allocator::{Allocation, Allocator, MMAP_REGIONS_GAP};
-use ray_object_manager::plasma::common::{LocalObject, ObjectInfo};
+use ray_object_manager::plasma::common::ObjectInfo;
+use ray_object_manager::plasma::local_object::LocalObject;
 use ray_object_manager::plasma::plasma_allocator::{PlasmaAllocator, PlasmaAllocatorConfig};
 use ray_object_manager::plasma::stats_collector::{ObjectStatsCollector, Tally};
 
@@ -164,17 +165,17 @@ pub struct PlasmaRsObject {
     pub sealed: bool,
 }
 
-impl From<&LocalObject<ObjectInfo>> for PlasmaRsObject {
-    fn from(object: &LocalObject<ObjectInfo>) -> Self {
-        let info = object.info();
-        let data = object.allocation().address;
-        let data_bytes = usize::try_from(info.data_size).unwrap_or(0);
+impl From<LocalObject<'_, ObjectInfo>> for PlasmaRsObject {
+    fn from(object: LocalObject<'_, ObjectInfo>) -> Self {
+        let allocation = object.allocation();
+        let data = allocation.address;
+        let data_bytes = usize::try_from(object.data_size()).unwrap_or(0);
         Self {
-            allocation: object.allocation().into(),
+            allocation: (&allocation).into(),
             data,
-            data_size: info.data_size,
+            data_size: object.data_size(),
             metadata: data.wrapping_add(data_bytes),
-            metadata_size: info.metadata_size,
+            metadata_size: object.metadata_size(),
             ref_count: object.ref_count(),
             sealed: object.sealed(),
         }

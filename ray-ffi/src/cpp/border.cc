@@ -3,6 +3,8 @@
 // What every shell needs from the border: log lines, object descriptions, allocators from C++, and the
 // layouts that Rust relies on.
 
+#include <algorithm>
+#include <iterator>
 #include <new>
 #include <string>
 #include <string_view>
@@ -44,6 +46,22 @@ void copy_object_info(const std::uint8_t *from, std::uint8_t *to) {
 
 void destroy_object_info(std::uint8_t *place) {
   reinterpret_cast<ray::ObjectInfo *>(place)->~ObjectInfo();
+}
+
+bool is_same_owner(const std::uint8_t *one, const std::uint8_t *other) {
+  const auto &a = *reinterpret_cast<const ray::ObjectInfo *>(one);
+  const auto &b = *reinterpret_cast<const ray::ObjectInfo *>(other);
+  return a.owner_port == b.owner_port && a.owner_worker_id == b.owner_worker_id &&
+         a.owner_node_id == b.owner_node_id && a.owner_ip_address == b.owner_ip_address;
+}
+
+rust::Vec<std::uint8_t> owner_bytes(const std::uint8_t *info) {
+  const auto &object = *reinterpret_cast<const ray::ObjectInfo *>(info);
+  const std::string text = object.owner_node_id.Binary() + object.owner_worker_id.Binary() +
+                           std::to_string(object.owner_port) + ' ' + object.owner_ip_address;
+  rust::Vec<std::uint8_t> bytes;
+  std::copy(text.begin(), text.end(), std::back_inserter(bytes));
+  return bytes;
 }
 
 plasma::Allocation AllocationAccess::Make(const RawAllocation &raw) {

@@ -177,7 +177,9 @@ std::pair<const LocalObject *, PlasmaError> ObjectLifecycleManager::CreateObject
   if (object != nullptr && hook_ == nullptr) {
     ObjectStatsCollector::RecordObjectSize(*object);
   }
-  NotifyDeleted();
+  if (created.deleted) {
+    NotifyDeleted();
+  }
   return {object, static_cast<PlasmaError>(created.error)};
 }
 
@@ -194,9 +196,11 @@ PlasmaError ObjectLifecycleManager::AbortObject(const ObjectID &object_id) {
 }
 
 PlasmaError ObjectLifecycleManager::DeleteObject(const ObjectID &object_id) {
-  const auto error = static_cast<PlasmaError>(handle_->delete_object(AddressOf(object_id)));
-  NotifyDeleted();
-  return error;
+  const auto deletion = handle_->delete_object(AddressOf(object_id));
+  if (deletion.deleted) {
+    NotifyDeleted();
+  }
+  return static_cast<PlasmaError>(deletion.error);
 }
 
 bool ObjectLifecycleManager::AddReference(const ObjectID &object_id) {
@@ -204,9 +208,11 @@ bool ObjectLifecycleManager::AddReference(const ObjectID &object_id) {
 }
 
 bool ObjectLifecycleManager::RemoveReference(const ObjectID &object_id) {
-  const bool removed = handle_->remove_reference(AddressOf(object_id));
-  NotifyDeleted();
-  return removed;
+  const auto removal = handle_->remove_reference(AddressOf(object_id));
+  if (removal.deleted) {
+    NotifyDeleted();
+  }
+  return removal.removed;
 }
 
 int64_t ObjectLifecycleManager::RequireSpace(int64_t size) {
@@ -222,9 +228,11 @@ void ObjectLifecycleManager::EvictObjects(const std::vector<ObjectID> &object_id
 }
 
 void ObjectLifecycleManager::NotifyDeleted() {
-  std::array<std::uint8_t, 28> id;
-  while (handle_->next_deleted(id)) {
-    delete_object_callback_(plasma_rs::ObjectIdFrom(id.data()));
+  std::array<std::uint8_t, 64 * ObjectID::Size()> ids;
+  while (const std::size_t count = handle_->next_deleted({ids.data(), ids.size()})) {
+    for (std::size_t i = 0; i < count; i++) {
+      delete_object_callback_(plasma_rs::ObjectIdFrom(ids.data() + i * ObjectID::Size()));
+    }
   }
 }
 
@@ -233,8 +241,7 @@ std::string ObjectLifecycleManager::EvictionPolicyDebugString() const {
 }
 
 bool ObjectLifecycleManager::IsObjectSealed(const ObjectID &object_id) const {
-  const auto *object = GetObject(object_id);
-  return object != nullptr && object->Sealed();
+  return handle_->is_object_sealed(AddressOf(object_id));
 }
 
 int64_t ObjectLifecycleManager::GetNumBytesInUse() const {

@@ -2,7 +2,7 @@
 
 use std::ptr::NonNull;
 
-use ray_object_manager::plasma::common::ObjectSource;
+use ray_object_manager::plasma::common::{ObjectFacts, ObjectSource};
 use ray_object_manager::plasma::eviction_policy::{ObjectEvictionPolicy, Victim};
 use ray_object_manager::plasma::obj_lifecycle_mgr::ObjectLifecycleManager;
 use ray_object_manager::plasma::object_store::ObjectTable;
@@ -12,6 +12,7 @@ use super::ffi::LifecycleHook;
 use super::Foreign;
 use crate::eviction_policy::{append_ids, keys_from};
 use crate::layout::{CxxLocalObject, CxxObjectId, CxxObjectInfo};
+use crate::object_store::Addressed;
 
 /// The parts, which outlive whoever holds this.
 #[derive(Clone, Copy)]
@@ -77,18 +78,26 @@ impl ObjectTable for ForeignStore {
         unsafe { self.0.get().delete_object(address(key)) };
     }
 
-    fn object(&self, object: Self::Ref) -> &CxxLocalObject {
+    fn facts(&self, object: Self::Ref) -> ObjectFacts {
         // SAFETY: the store returned this object, and keeps it until it is told to delete it.
-        unsafe { object.as_ref() }
+        unsafe { object.as_ref() }.facts()
     }
 
     fn add_to_ref_count(&mut self, mut object: Self::Ref, difference: i32) -> i32 {
-        // SAFETY: as in `object`; the reference count of an object is changed by its manager alone.
-        unsafe { object.as_mut() }.add_to_ref_count(difference)
+        // SAFETY: as in `facts`; the reference count of an object is changed by its manager alone.
+        let object = unsafe { object.as_mut() };
+        object.set_ref_count(object.facts().ref_count + difference);
+        object.facts().ref_count
     }
 
     fn look_again(&self, key: &CxxObjectId, _object: Self::Ref) -> Option<Self::Ref> {
         self.get_object(key)
+    }
+}
+
+impl Addressed for ForeignStore {
+    fn address_of(&mut self, object: NonNull<CxxLocalObject>) -> *const u8 {
+        object.as_ptr().cast_const().cast()
     }
 }
 
@@ -171,29 +180,29 @@ impl ObjectEvictionPolicy<ForeignStore> for ForeignPolicy {
     }
 }
 
-impl StatsCollector<CxxObjectInfo> for ForeignStats {
-    fn on_object_created(&mut self, object: &CxxLocalObject) {
+impl StatsCollector<ForeignStore> for ForeignStats {
+    fn on_object_created(&mut self, _: &ForeignStore, object: NonNull<CxxLocalObject>) {
         // SAFETY: the object is live during the call.
-        unsafe { self.0.get().on_object_created(address(object)) };
+        unsafe { self.0.get().on_object_created(object.as_ptr().cast()) };
     }
 
-    fn on_object_sealed(&mut self, object: &CxxLocalObject) {
+    fn on_object_sealed(&mut self, _: &ForeignStore, object: NonNull<CxxLocalObject>) {
         // SAFETY: the object is live during the call.
-        unsafe { self.0.get().on_object_sealed(address(object)) };
+        unsafe { self.0.get().on_object_sealed(object.as_ptr().cast()) };
     }
 
-    fn on_object_deleting(&mut self, object: &CxxLocalObject) {
+    fn on_object_deleting(&mut self, _: &ForeignStore, object: NonNull<CxxLocalObject>) {
         // SAFETY: the object is live during the call.
-        unsafe { self.0.get().on_object_deleting(address(object)) };
+        unsafe { self.0.get().on_object_deleting(object.as_ptr().cast()) };
     }
 
-    fn on_object_ref_increased(&mut self, object: &CxxLocalObject) {
+    fn on_object_ref_increased(&mut self, _: &ForeignStore, object: NonNull<CxxLocalObject>) {
         // SAFETY: the object is live during the call.
-        unsafe { self.0.get().on_object_ref_increased(address(object)) };
+        unsafe { self.0.get().on_object_ref_increased(object.as_ptr().cast()) };
     }
 
-    fn on_object_ref_decreased(&mut self, object: &CxxLocalObject) {
+    fn on_object_ref_decreased(&mut self, _: &ForeignStore, object: NonNull<CxxLocalObject>) {
         // SAFETY: the object is live during the call.
-        unsafe { self.0.get().on_object_ref_decreased(address(object)) };
+        unsafe { self.0.get().on_object_ref_decreased(object.as_ptr().cast()) };
     }
 }

@@ -1,11 +1,13 @@
 //! What the parts of the store share: object descriptions, states, sources and errors, with Ray's numbers.
 
+use std::hash::Hash;
 use std::os::fd::BorrowedFd;
 
 use ray_common::{NodeId, ObjectId, WorkerId};
 use rustix::io::Errno;
 
 use super::allocator::Allocation;
+use super::local_object::{ObjectViews, Owner};
 use super::object_header::{PlasmaObjectHeader, OBJECT_HEADER_SIZE};
 
 /// Where an object came from. Open: a number that is none of these is kept, and counted under no source.
@@ -79,7 +81,7 @@ impl PlasmaError {
 }
 
 /// What names an object in a table. C++ keeps a cached hash beside the bytes; Rust does not.
-pub trait ObjectKey: Copy {
+pub trait ObjectKey: Copy + From<ObjectId> {
     /// The id itself.
     fn object_id(&self) -> &ObjectId;
 }
@@ -94,6 +96,12 @@ impl ObjectKey for ObjectId {
 pub trait ObjectDescription {
     /// The type of the object's id.
     type Key: ObjectKey;
+
+    /// Who owns an object. Many objects have the same owner, and a table keeps it once.
+    type Owner: Hash;
+
+    /// Who looks at the objects of a table from outside; `()` when nobody does.
+    type Views: ObjectViews;
 
     /// The object's id.
     fn key(&self) -> &Self::Key;
@@ -123,11 +131,11 @@ pub trait ObjectDescription {
         self.data_size().wrapping_add(self.metadata_size()).wrapping_add(header)
     }
 
-    /// Makes a copy of this description at `place`, where it stays until it is dropped there.
-    ///
-    /// # Safety
-    /// `place` is valid for writing one `Self`, properly aligned, and holds nothing that needs dropping.
-    unsafe fn clone_to(&self, place: *mut Self);
+    /// Whether `owner` is who owns the object.
+    fn is_owned_by(&self, owner: &Self::Owner) -> bool;
+
+    /// Who owns the object.
+    fn owner(&self) -> Self::Owner;
 
     /// Prepares the memory of a mutable object; called once, right after it was allocated.
     ///
@@ -175,6 +183,8 @@ impl ObjectInfo {
 
 impl ObjectDescription for ObjectInfo {
     type Key = ObjectId;
+    type Owner = Owner;
+    type Views = ();
 
     fn key(&self) -> &ObjectId {
         &self.object_id
@@ -192,9 +202,12 @@ impl ObjectDescription for ObjectInfo {
         self.is_mutable
     }
 
-    unsafe fn clone_to(&self, place: *mut Self) {
-        // SAFETY: the caller vouches for the place.
-        unsafe { place.write(self.clone()) }
+    fn is_owned_by(&self, owner: &Owner) -> bool {
+        owner.is_of(self)
+    }
+
+    fn owner(&self) -> Owner {
+        Owner::of(self)
     }
 
     unsafe fn initialize_header(&self, allocation: &Allocation) {
@@ -217,19 +230,6 @@ impl ObjectDescription for ObjectInfo {
     }
 }
 
-/// An object of the local store. Layout of Ray's `plasma::LocalObject` when `I` has that of `ray::ObjectInfo`.
-#[derive(Debug)]
-#[repr(C)]
-pub struct LocalObject<I> {
-    allocation: Allocation,
-    info: I,
-    ref_count: i32,
-    create_time: i64,
-    construct_duration: i64,
-    state: ObjectState,
-    source: ObjectSource,
-}
-
 /// What the counters need to know of an object at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ObjectFacts {
@@ -243,101 +243,4 @@ pub struct ObjectFacts {
     pub sealed: bool,
     /// How many references it has.
     pub ref_count: i32,
-}
-
-impl<I: ObjectDescription> LocalObject<I> {
-    /// Makes an unsealed object without references at `place`.
-    ///
-    /// # Safety
-    /// As for [`ObjectDescription::clone_to`].
-    pub unsafe fn create_at(
-        place: *mut Self,
-        allocation: Allocation,
-        info: &I,
-        source: ObjectSource,
-        create_time: i64,
-    ) {
-        // SAFETY: `place` is valid for writing, so each of its fields is.
-        unsafe {
-            info.clone_to(&raw mut (*place).info);
-            (&raw mut (*place).allocation).write(allocation);
-            (&raw mut (*place).ref_count).write(0);
-            (&raw mut (*place).create_time).write(create_time);
-            (&raw mut (*place).construct_duration).write(-1);
-            (&raw mut (*place).state).write(ObjectState::CREATED);
-            (&raw mut (*place).source).write(source);
-        }
-    }
-
-    /// The memory of the object.
-    pub fn allocation(&self) -> &Allocation {
-        &self.allocation
-    }
-
-    /// The description that its creator gave.
-    pub fn info(&self) -> &I {
-        &self.info
-    }
-
-    /// How many references there are.
-    pub fn ref_count(&self) -> i32 {
-        self.ref_count
-    }
-
-    /// Seconds since 1970 when it was created.
-    pub fn create_time(&self) -> i64 {
-        self.create_time
-    }
-
-    /// Seconds from creation to sealing, -1 before.
-    pub fn construct_duration(&self) -> i64 {
-        self.construct_duration
-    }
-
-    /// Where it came from.
-    pub fn source(&self) -> ObjectSource {
-        self.source
-    }
-
-    /// Whether it is sealed.
-    pub fn sealed(&self) -> bool {
-        self.state == ObjectState::SEALED
-    }
-
-    /// What the counters need to know.
-    pub fn facts(&self) -> ObjectFacts {
-        ObjectFacts {
-            size: self.info.object_size(),
-            source: self.source,
-            fallback_allocated: self.allocation.fallback_allocated,
-            sealed: self.sealed(),
-            ref_count: self.ref_count,
-        }
-    }
-
-    /// Changes the number of references, and returns the new one. For an [`super::object_store::ObjectTable`].
-    pub fn add_to_ref_count(&mut self, difference: i32) -> i32 {
-        self.ref_count += difference;
-        self.ref_count
-    }
-
-    pub(super) fn seal(&mut self, now: i64) {
-        self.state = ObjectState::SEALED;
-        self.construct_duration = now - self.create_time;
-    }
-
-    pub(super) fn take_allocation(&mut self) -> Allocation {
-        std::mem::replace(
-            &mut self.allocation,
-            Allocation {
-                address: std::ptr::null_mut(),
-                size: 0,
-                fd: super::allocator::MemFd::INVALID,
-                offset: 0,
-                device_num: 0,
-                mmap_size: 0,
-                fallback_allocated: false,
-            },
-        )
-    }
 }

@@ -45,6 +45,24 @@ pub trait ObjectEvictionPolicy<T: ObjectTable> {
     /// An object is about to be deleted.
     fn remove_object(&mut self, table: &mut T, key: &KeyOf<T>, object: T::Ref);
 
+    /// As [`Self::choose_objects_to_evict`], but at most so many objects. Says besides whether it stopped for that, and would
+    /// go on. A policy that cannot stop chooses them all.
+    fn choose_some_to_evict(
+        &mut self,
+        table: &mut T,
+        num_bytes_required: i64,
+        _most: usize,
+        victims: &mut Vec<Victim<T>>,
+    ) -> (i64, bool) {
+        (self.choose_objects_to_evict(table, num_bytes_required, victims), false)
+    }
+
+    /// The bytes that are missing for `size` more, and those to be freed then, if the policy leaves it to the caller to
+    /// choose so many in parts. Of any other [`Self::require_space`] is asked.
+    fn space_to_free(&self, _table: &T, _size: i64) -> Option<(i64, i64)> {
+        None
+    }
+
     /// Whether an object of this size fits once everything else is gone. Only a policy that knows this for
     /// certain says no; nothing is evicted then for the sake of an object that can never fit.
     fn could_fit(&self, _table: &T, _size: i64) -> bool {

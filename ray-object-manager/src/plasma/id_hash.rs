@@ -26,11 +26,6 @@ impl IdHash {
         let folded = (hash ^ (hash >> 32)) as u32;
         folded
     }
-
-    /// Spreads the 32 bits over the 64 that the hash table looks at.
-    pub(super) const fn spread(hash: u32) -> u64 {
-        (hash as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-    }
 }
 
 #[cfg(test)]

@@ -1,80 +1,178 @@
 //! From an object id to the number of its entry in some slab.
 
-use hashbrown::hash_table::Entry as TableEntry;
-use hashbrown::HashTable;
+use std::io;
+
 use ray_common::ObjectId;
+use ray_sys::{prefetch, ZeroedArray};
 
 use super::id_hash::IdHash;
 
-#[derive(Debug, Clone, Copy)]
-struct Entry {
-    hash: u32,
-    index: u32,
-}
-
-/// A hash table of entry numbers. The ids themselves lie in the entries, which the caller compares.
+/// A hash table of entry numbers with open addressing. The ids themselves lie in the entries, which the caller compares.
+///
+/// A place holds the hash in its high half and the number plus one in its low half, 0 when it is empty. The upper bits of
+/// the hash say where an entry wants to lie; it lies there or behind, mostly in the same line of the cache. A removal
+/// closes the gap by moving what comes after.
 #[derive(Debug, Default)]
 pub(super) struct IdIndex {
-    table: HashTable<Entry>,
+    places: ZeroedArray<u64>,
+    len: usize,
     hash: IdHash,
 }
 
-/// Below this many entries the table never gives memory back.
+/// Below this many places the table never gives memory back.
 const KEPT_CAPACITY: usize = 16 * 1024;
+
+/// Places at the start.
+const LEAST_CAPACITY: usize = 64;
+
+/// Of eight places at most this many are in use.
+const FULL_EIGHTHS: usize = 5;
+
+fn place_of(hash: u32, index: u32) -> u64 {
+    u64::from(hash) << 32 | (u64::from(index) + 1)
+}
+
+#[allow(clippy::cast_possible_truncation)] // the upper half
+fn hash_in(place: u64) -> u32 {
+    (place >> 32) as u32
+}
+
+#[allow(clippy::cast_possible_truncation)] // the lower half
+fn index_in(place: u64) -> u32 {
+    (place as u32).wrapping_sub(1)
+}
 
 impl IdIndex {
     pub(super) fn len(&self) -> usize {
-        self.table.len()
+        self.len
     }
 
-    pub(super) fn find(&self, id: &ObjectId, is: impl Fn(u32) -> bool) -> Option<u32> {
-        let hash = self.hash.of(id);
-        self.table
-            .find(IdHash::spread(hash), |entry| entry.hash == hash && is(entry.index))
-            .map(|entry| entry.index)
+    /// The hash of an id in this table, for the functions that want it.
+    #[inline]
+    pub(super) fn hash(&self, id: &ObjectId) -> u32 {
+        self.hash.of(id)
     }
 
-    /// Adds what `make` returns unless the id is there, in which case `make` is not called and
-    /// nothing is returned. `make` may fail, which leaves the table as it was.
-    pub(super) fn insert_with<T, E>(
-        &mut self,
-        id: &ObjectId,
-        mut is: impl FnMut(&T, u32) -> bool,
-        slab: &mut T,
-        make: impl FnOnce(&mut T) -> Result<u32, E>,
-    ) -> Option<Result<u32, E>> {
-        let hash = self.hash.of(id);
-        let entry = self.table.entry(
-            IdHash::spread(hash),
-            |entry| entry.hash == hash && is(slab, entry.index),
-            |entry| IdHash::spread(entry.hash),
-        );
-        match entry {
-            TableEntry::Occupied(_) => None,
-            TableEntry::Vacant(vacant) => Some(make(slab).inspect(|&index| {
-                vacant.insert(Entry { hash, index });
-            })),
+    /// Where an entry of this hash wants to lie. The capacity is a power of two, 2^32 at most.
+    #[inline]
+    fn home(&self, hash: u32) -> usize {
+        // Zero places: nothing is ever looked for.
+        (u64::from(hash) * self.places.len() as u64 >> 32) as usize
+    }
+
+    #[inline]
+    fn after(&self, at: usize) -> usize {
+        (at + 1) & (self.places.len() - 1)
+    }
+
+    #[inline]
+    fn position(&self, hash: u32, is: impl Fn(u32) -> bool) -> Option<usize> {
+        if self.len == 0 {
+            return None;
+        }
+        let mut at = self.home(hash);
+        loop {
+            let place = self.places[at];
+            if place == 0 {
+                return None;
+            }
+            if hash_in(place) == hash && is(index_in(place)) {
+                return Some(at);
+            }
+            at = self.after(at);
         }
     }
 
-    /// Forgets an entry, and returns its number.
-    pub(super) fn remove(&mut self, id: &ObjectId, is: impl Fn(u32) -> bool) -> Option<u32> {
-        let hash = self.hash.of(id);
-        let found = self
-            .table
-            .find_entry(IdHash::spread(hash), |entry| entry.hash == hash && is(entry.index))
-            .ok()?;
-        let (entry, _) = found.remove();
-        let wanted = (self.table.len() * 2).max(KEPT_CAPACITY);
-        if self.table.capacity() > wanted * 4 {
-            self.table.shrink_to(wanted, |entry| IdHash::spread(entry.hash));
+    /// The entry of an id of this hash that `is` the one.
+    #[inline]
+    pub(super) fn find(&self, hash: u32, is: impl Fn(u32) -> bool) -> Option<u32> {
+        self.position(hash, is).map(|at| index_in(self.places[at]))
+    }
+
+    /// Has the processor fetch what [`Self::find`] and [`Self::remove`] look at.
+    #[inline]
+    pub(super) fn prefetch(&self, hash: u32) {
+        let home = self.places.as_ptr().wrapping_add(self.home(hash));
+        prefetch(home);
+        prefetch(home.wrapping_add(8)); // the next line
+    }
+
+    /// Makes room for one more entry.
+    ///
+    /// # Errors
+    /// When there is no memory for it.
+    #[inline]
+    pub(super) fn reserve_one(&mut self) -> io::Result<()> {
+        if (self.len + 1) * 8 <= self.places.len() * FULL_EIGHTHS {
+            return Ok(());
         }
-        Some(entry.index)
+        self.resize((self.places.len() * 2).max(LEAST_CAPACITY))
+    }
+
+    /// Adds an entry, which is not there, after [`Self::reserve_one`].
+    #[inline]
+    pub(super) fn insert(&mut self, hash: u32, index: u32) {
+        let mut at = self.home(hash);
+        while self.places[at] != 0 {
+            at = self.after(at);
+        }
+        self.places[at] = place_of(hash, index);
+        self.len += 1;
+    }
+
+    /// Forgets the entry of this hash that `is` the one, and returns its number.
+    #[inline]
+    pub(super) fn remove(&mut self, hash: u32, is: impl Fn(u32) -> bool) -> Option<u32> {
+        let mut gap = self.position(hash, is)?;
+        let index = index_in(self.places[gap]);
+        let mask = self.places.len() - 1;
+        let mut at = gap;
+        loop {
+            at = self.after(at);
+            let place = self.places[at];
+            if place == 0 {
+                break;
+            }
+            // An entry may lie anywhere from its home on; the gap is such a place if it is no nearer to where the entry
+            // is now than the home is.
+            let home = self.home(hash_in(place));
+            if at.wrapping_sub(home) & mask >= at.wrapping_sub(gap) & mask {
+                self.places[gap] = place;
+                gap = at;
+            }
+        }
+        self.places[gap] = 0;
+        self.len -= 1;
+        if self.places.len() > KEPT_CAPACITY && self.len * 8 < self.places.len() {
+            self.shrink();
+        }
+        Some(index)
+    }
+
+    #[cold]
+    fn shrink(&mut self) {
+        if let Err(error) = self.resize(self.places.len() / 2) {
+            log::debug!("a table of objects stays larger than it need be: {error}");
+        }
+    }
+
+    /// Moves all entries to a table of another capacity. They go from the first place to the last in both, for an entry's
+    /// home grows with its hash.
+    #[cold]
+    fn resize(&mut self, capacity: usize) -> io::Result<()> {
+        let places = ZeroedArray::zeroed(capacity)?;
+        places.use_huge_pages();
+        let old = std::mem::replace(&mut self.places, places);
+        self.len = 0;
+        for &place in old.iter().filter(|&&place| place != 0) {
+            self.insert(hash_in(place), index_in(place));
+        }
+        Ok(())
     }
 
     /// The numbers of all entries, in no order.
     pub(super) fn iter(&self) -> impl Iterator<Item = u32> + '_ {
-        self.table.iter().map(|entry| entry.index)
+        self.places.iter().filter(|&&place| place != 0).map(|&place| index_in(place))
     }
 }
 
@@ -88,17 +186,27 @@ mod tests {
         ObjectId::from_bytes(bytes)
     }
 
-    fn add(index: &mut IdIndex, ids: &mut Vec<ObjectId>, new: ObjectId) -> bool {
-        let added = index.insert_with(
-            &new,
-            |ids: &Vec<ObjectId>, at| ids[at as usize] == new,
-            ids,
-            |ids| {
-                ids.push(new);
-                Ok::<u32, ()>(u32::try_from(ids.len() - 1).unwrap())
-            },
-        );
-        added.is_some()
+    /// Ids by number, with their index.
+    #[derive(Default)]
+    struct Table {
+        index: IdIndex,
+        ids: Vec<ObjectId>,
+    }
+
+    impl Table {
+        fn find(&self, id: &ObjectId) -> Option<u32> {
+            self.index.find(self.index.hash(id), |at| self.ids[at as usize] == *id)
+        }
+
+        fn add(&mut self, id: ObjectId) {
+            self.index.reserve_one().unwrap();
+            self.index.insert(self.index.hash(&id), u32::try_from(self.ids.len()).unwrap());
+            self.ids.push(id);
+        }
+
+        fn remove(&mut self, id: &ObjectId) -> Option<u32> {
+            self.index.remove(self.index.hash(id), |at| self.ids[at as usize] == *id)
+        }
     }
 
     /// Two ids of which the table keeps the same 32 bits.
@@ -106,48 +214,70 @@ mod tests {
         let mut seen = std::collections::HashMap::new();
         (0..)
             .find_map(|number| {
-                Some((id(seen.insert(index.hash.of(&id(number)), number)?), id(number)))
+                Some((id(seen.insert(index.hash(&id(number)), number)?), id(number)))
             })
             .unwrap()
     }
 
     #[test]
     fn ids_of_one_hash_are_told_apart() {
-        let (mut index, mut ids) = (IdIndex::default(), Vec::new());
-        let (one, other) = of_one_hash(&index);
-        assert!(add(&mut index, &mut ids, one));
-        assert_eq!(index.find(&other, |at| ids[at as usize] == other), None);
-        assert_eq!(index.remove(&other, |at| ids[at as usize] == other), None);
-        assert!(add(&mut index, &mut ids, other));
-        assert!(!add(&mut index, &mut ids, one), "it is there");
-        assert_eq!(index.find(&one, |at| ids[at as usize] == one), Some(0));
-        assert_eq!(index.find(&other, |at| ids[at as usize] == other), Some(1));
-        assert_eq!(index.remove(&other, |at| ids[at as usize] == other), Some(1));
-        assert_eq!(index.remove(&one, |at| ids[at as usize] == one), Some(0));
-        assert_eq!(index.len(), 0);
+        let mut table = Table::default();
+        let (one, other) = of_one_hash(&table.index);
+        table.add(one);
+        assert_eq!(table.find(&other), None);
+        assert_eq!(table.remove(&other), None);
+        table.add(other);
+        assert_eq!((table.find(&one), table.find(&other)), (Some(0), Some(1)));
+        assert_eq!(table.remove(&one), Some(0));
+        assert_eq!((table.find(&one), table.find(&other)), (None, Some(1)));
+        assert_eq!(table.remove(&other), Some(1));
+        assert_eq!(table.index.len(), 0);
     }
 
     #[test]
-    fn what_fails_leaves_no_entry() {
+    fn an_empty_table_finds_nothing() {
         let mut index = IdIndex::default();
-        let failed = index.insert_with(&id(1), |(), _| true, &mut (), |()| Err::<u32, &str>("no"));
-        assert_eq!(failed, Some(Err("no")));
-        assert_eq!((index.len(), index.find(&id(1), |_| true)), (0, None));
+        assert_eq!(index.find(7, |_| true), None);
+        assert_eq!(index.remove(7, |_| true), None);
+        index.prefetch(7);
+        assert_eq!(index.iter().count(), 0);
+    }
+
+    /// Entries come and go at random, with hashes that all want to lie in few places: gaps close around the end, too.
+    #[test]
+    fn gaps_close() {
+        let mut index = IdIndex::default();
+        let mut present: Vec<(u32, u32)> = Vec::new();
+        let mut state = 1_u32;
+        for step in 0..20_000_u32 {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let hash = [0, 1, u32::MAX, u32::MAX - 1, 1 << 31][(state >> 8) as usize % 5];
+            if present.len() < 38 && state >> 31 == 0 {
+                index.reserve_one().unwrap();
+                index.insert(hash, step);
+                present.push((hash, step));
+            } else if !present.is_empty() {
+                let (hash, number) = present.swap_remove(state as usize % present.len());
+                assert_eq!(index.remove(hash, |at| at == number), Some(number));
+                assert_eq!(index.find(hash, |at| at == number), None);
+            }
+            assert_eq!(index.len(), present.len());
+            for &(hash, number) in &present {
+                assert_eq!(index.find(hash, |at| at == number), Some(number));
+            }
+        }
     }
 
     #[test]
     fn memory_is_given_back() {
-        let (mut index, mut ids) = (IdIndex::default(), Vec::new());
+        let mut table = Table::default();
         for number in 0..100_000 {
-            assert!(add(&mut index, &mut ids, id(number)));
+            table.add(id(number));
         }
         for number in 0..100_000 {
-            assert_eq!(index.remove(&id(number), |at| at == number), Some(number));
-            assert!(
-                number + 1 == 100_000
-                    || index.find(&id(number + 1), |at| at == number + 1).is_some()
-            );
+            assert_eq!(table.remove(&id(number)), Some(number));
+            assert!(number + 1 == 100_000 || table.find(&id(number + 1)) == Some(number + 1));
         }
-        assert!(index.table.capacity() <= 8 * KEPT_CAPACITY, "{}", index.table.capacity());
+        assert!(table.index.places.len() <= KEPT_CAPACITY, "{}", table.index.places.len());
     }
 }

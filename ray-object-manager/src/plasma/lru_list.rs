@@ -37,6 +37,10 @@ impl LruList {
         (self.oldest != NONE).then_some(self.oldest)
     }
 
+    pub(super) fn newest(&self) -> Option<u32> {
+        (self.newest != NONE).then_some(self.newest)
+    }
+
     pub(super) fn push_newest(&mut self, links: &mut impl Links, index: u32) {
         *links.link(index) = Link { newer: NONE, older: self.newest };
         match self.newest {

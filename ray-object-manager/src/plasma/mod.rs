@@ -1,7 +1,7 @@
 //! The shared-memory object store of one node, bottom up:
 //!
 //! * [`allocator`] and [`plasma_allocator`]: memory that other processes can map;
-//! * [`object_store`]: the table of the objects that lie in it;
+//! * [`object_store`] and [`local_object`]: the table of the objects that lie in it;
 //! * [`eviction_policy`]: which unused object goes first;
 //! * [`stats_collector`]: how many objects and bytes are in which state;
 //! * [`obj_lifecycle_mgr`]: create, seal, abort, delete and reference counts over all of them;
@@ -21,6 +21,8 @@ mod free_space;
 pub mod get_request_queue;
 mod id_hash;
 mod id_index;
+mod interned;
+pub mod local_object;
 mod lru_list;
 pub mod mappings;
 pub mod obj_lifecycle_mgr;

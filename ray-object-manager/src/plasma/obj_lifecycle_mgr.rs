@@ -1,17 +1,19 @@
 //! The life of an object: created, sealed or aborted, referenced, evicted or deleted.
 
+mod room;
+
 use std::collections::{HashSet, VecDeque};
 
 use ray_common::ObjectId;
 
 use super::allocator::Allocator;
-use super::common::{
-    LocalObject, ObjectDescription, ObjectInfo, ObjectKey, ObjectSource, PlasmaError,
-};
+use super::common::{ObjectDescription, ObjectInfo, ObjectKey, ObjectSource, PlasmaError};
 use super::eviction_policy::{LruEvictionPolicy, ObjectEvictionPolicy, Victim};
+use super::local_object::LocalObject;
 use super::object_store::{KeyOf, ObjectStore, ObjectTable, Space};
 use super::stats_collector::{ObjectStatsCollector, StatsCollector};
 use crate::check::check;
+use room::VICTIMS_AT_ONCE;
 
 /// How often creation is tried with eviction in between, before it falls back or gives up.
 pub const MAX_CREATE_TRIES: usize = 11;
@@ -30,7 +32,12 @@ pub struct ObjectLifecycleManager<T: ObjectTable, P, C> {
     policy: P,
     stats: C,
     eager_deletions: EagerDeletions,
-    deleted: VecDeque<KeyOf<T>>,
+    deleted: VecDeque<ObjectId>,
+    /// Bytes that are still to be evicted for what was created before.
+    owed: i64,
+    in_slices: bool,
+    /// Empty; kept for its memory.
+    victims: Vec<Victim<T>>,
 }
 
 /// Ids of objects that go as soon as nobody uses them.
@@ -64,7 +71,12 @@ impl<A: Allocator, I: ObjectDescription> PlasmaLifecycle<A, I> {
 
     /// Whether an object exists and is sealed.
     pub fn is_object_sealed(&self, key: &I::Key) -> bool {
-        self.get(key).is_some_and(LocalObject::sealed)
+        self.get(key).is_some_and(|object| object.sealed())
+    }
+
+    /// An object by its id.
+    pub fn get(&self, key: &I::Key) -> Option<LocalObject<'_, I>> {
+        self.table.get_object(key).map(|object| self.table.object(object))
     }
 }
 
@@ -72,11 +84,20 @@ impl<T, P, C> ObjectLifecycleManager<T, P, C>
 where
     T: ObjectTable,
     P: ObjectEvictionPolicy<T>,
-    C: StatsCollector<T::Info>,
+    C: StatsCollector<T>,
 {
     /// A lifecycle over parts, which know of no objects yet.
     pub fn new(table: T, policy: P, stats: C) -> Self {
-        Self { table, policy, stats, eager_deletions: HashSet::default(), deleted: VecDeque::new() }
+        Self {
+            table,
+            policy,
+            stats,
+            eager_deletions: HashSet::default(),
+            deleted: VecDeque::new(),
+            owed: 0,
+            in_slices: false,
+            victims: Vec::new(),
+        }
     }
 
     /// Creates an unsealed object without references. If there is no room, unused objects are evicted,
@@ -118,7 +139,7 @@ where
             .or_else(|| self.create_in_file(info, size, source, fallback_allocator))
             .ok_or(PlasmaError::OutOfMemory)?;
         self.policy.object_created(&mut self.table, &key, object);
-        self.stats.on_object_created(self.table.object(object));
+        self.stats.on_object_created(&self.table, object);
         Ok(object)
     }
 
@@ -127,15 +148,10 @@ where
         self.table.get_object(key)
     }
 
-    /// An object by its id.
-    pub fn get(&self, key: &KeyOf<T>) -> Option<&LocalObject<T::Info>> {
-        self.table.get_object(key).map(|object| self.table.object(object))
-    }
-
     /// Seals an object; `None` when there is none, or when it is sealed already.
     pub fn seal_object(&mut self, key: &KeyOf<T>) -> Option<T::Ref> {
         let object = self.table.seal_object(key)?;
-        self.stats.on_object_sealed(self.table.object(object));
+        self.stats.on_object_sealed(&self.table, object);
         Some(object)
     }
 
@@ -148,7 +164,7 @@ where
             log::error!("To abort an object it must be in the object table.");
             return Err(PlasmaError::ObjectNonexistent);
         };
-        if self.table.object(object).sealed() {
+        if self.table.facts(object).sealed {
             log::error!("To abort an object it must not have been sealed.");
             return Err(PlasmaError::ObjectSealed);
         }
@@ -165,10 +181,10 @@ where
         let Some(object) = self.table.get_object(key) else {
             return Err(PlasmaError::ObjectNonexistent);
         };
-        let entry = self.table.object(object);
-        let obstacle = if !entry.sealed() {
+        let facts = self.table.facts(object);
+        let obstacle = if !facts.sealed {
             PlasmaError::ObjectNotSealed
-        } else if entry.ref_count() != 0 {
+        } else if facts.ref_count != 0 {
             PlasmaError::ObjectInUse
         } else {
             self.delete_now(key, object);
@@ -195,11 +211,11 @@ where
 
     /// As [`Self::add_reference`], for an object that has just been found under this key.
     pub fn add_reference_to(&mut self, key: &KeyOf<T>, object: T::Ref) {
-        if self.table.object(object).ref_count() == 0 {
+        if self.table.facts(object).ref_count == 0 {
             self.policy.begin_object_access(&mut self.table, key, object);
         }
         self.table.add_to_ref_count(object, 1);
-        self.stats.on_object_ref_increased(self.table.object(object));
+        self.stats.on_object_ref_increased(&self.table, object);
     }
 
     /// Takes a reference away; false when there is no such object, or it has none. An object without
@@ -209,8 +225,7 @@ where
     /// When the last reference of an unsealed object goes: it has to be aborted instead.
     pub fn remove_reference(&mut self, key: &KeyOf<T>) -> bool {
         let object = self.table.get_object(key);
-        let Some(object) = object.filter(|&object| self.table.object(object).ref_count() != 0)
-        else {
+        let Some(object) = object.filter(|&object| self.table.facts(object).ref_count != 0) else {
             log::error!(
                 "{} doesn't exist, or its ref count is already 0, remove reference failed.",
                 key.object_id()
@@ -218,13 +233,13 @@ where
             return false;
         };
         let remaining = self.table.add_to_ref_count(object, -1);
-        self.stats.on_object_ref_decreased(self.table.object(object));
+        self.stats.on_object_ref_decreased(&self.table, object);
         if remaining > 0 {
             return true;
         }
         self.policy.end_object_access(&mut self.table, key, object);
         check!(
-            self.table.object(object).sealed(),
+            self.table.facts(object).sealed,
             "{} is not sealed while ref count becomes 0.",
             key.object_id()
         );
@@ -239,10 +254,24 @@ where
     /// # Panics
     /// When an unused object is not sealed.
     pub fn require_space(&mut self, size: i64) -> i64 {
-        let mut victims = Vec::new();
-        let freed = self.policy.choose_objects_to_evict(&mut self.table, size, &mut victims);
-        self.evict(&victims);
-        freed
+        let mut victims = std::mem::take(&mut self.victims);
+        let mut freed = 0_i64;
+        loop {
+            let missing = size.saturating_sub(freed);
+            let (chosen, more) = self.policy.choose_some_to_evict(
+                &mut self.table,
+                missing,
+                VICTIMS_AT_ONCE,
+                &mut victims,
+            );
+            self.evict(&victims);
+            victims.clear();
+            freed = freed.saturating_add(chosen);
+            if !more {
+                self.victims = victims;
+                return freed;
+            }
+        }
     }
 
     /// Deletes victims that the policy has chosen, or that a test names.
@@ -257,10 +286,10 @@ where
                     "Check failed: To evict an object it must be in the object table.",
                 );
             };
-            let entry = self.table.object(object);
-            check!(entry.sealed(), "To evict an object it must have been sealed.");
+            let facts = self.table.facts(object);
+            check!(facts.sealed, "To evict an object it must have been sealed.");
             check!(
-                entry.ref_count() == 0,
+                facts.ref_count == 0,
                 "To evict an object, there must be no clients currently using it."
             );
             self.delete_now(&victim.key, object);
@@ -268,12 +297,17 @@ where
     }
 
     /// The id of a sealed object that has gone and that nobody was told of yet, the first first.
-    pub fn next_deleted(&mut self) -> Option<KeyOf<T>> {
+    pub fn next_deleted(&mut self) -> Option<ObjectId> {
         let next = self.deleted.pop_front();
         if next.is_none() && self.deleted.capacity() > KEPT_DELETED {
             self.deleted.shrink_to(KEPT_DELETED);
         }
         next
+    }
+
+    /// Whether there are such ids.
+    pub fn has_deleted(&self) -> bool {
+        !self.deleted.is_empty()
     }
 
     /// The table.
@@ -306,54 +340,10 @@ where
         &mut self.eager_deletions
     }
 
-    fn create_in_memory(
-        &mut self,
-        info: &T::Info,
-        size: i64,
-        source: ObjectSource,
-        users: &mut impl UnseenUsers<T>,
-    ) -> Option<T::Ref> {
-        let mut victims = Vec::new();
-        let mut tries = 0;
-        while tries < MAX_CREATE_TRIES {
-            if let Some(object) = self.table.create_object(info, source, false) {
-                return Some(object);
-            }
-            if !self.policy.could_fit(&self.table, size) {
-                return None;
-            }
-            for (key, object) in users.let_go(&self.table) {
-                self.touch(&key, object);
-            }
-            let missing = self.policy.require_space(&mut self.table, size, &mut victims);
-            let kept = users.keep(&self.table, &mut victims);
-            // Every kept object is one victim less to choose from, so this ends.
-            tries += usize::from(kept.is_empty());
-            for (victim, users) in &kept {
-                self.keep(victim, *users);
-            }
-            self.evict(&victims);
-            victims.clear();
-            if missing > 0 {
-                return None;
-            }
-        }
-        None
-    }
-
-    /// A victim is used after all.
-    fn keep(&mut self, victim: &Victim<T>, users: usize) {
-        if let Some(object) = victim.object.or_else(|| self.table.get_object(&victim.key)) {
-            for _ in 0..users {
-                self.add_reference_to(&victim.key, object);
-            }
-        }
-    }
-
     /// An object that is not in use has been, and is the last to be evicted.
     pub fn touch(&mut self, key: &KeyOf<T>, object: T::Ref) {
-        let entry = self.table.object(object);
-        if entry.sealed() && entry.ref_count() == 0 {
+        let facts = self.table.facts(object);
+        if facts.sealed && facts.ref_count == 0 {
             self.policy.begin_object_access(&mut self.table, key, object);
             self.policy.end_object_access(&mut self.table, key, object);
         }
@@ -386,9 +376,8 @@ where
         let Some(object) = self.table.look_again(key, object) else {
             crate::check::fatal(&format!("Check failed: {} is gone", key.object_id()));
         };
-        let entry = self.table.object(object);
-        let sealed = entry.sealed();
-        self.stats.on_object_deleting(entry);
+        let sealed = self.table.facts(object).sealed;
+        self.stats.on_object_deleting(&self.table, object);
         if !self.eager_deletions.is_empty() {
             self.eager_deletions.remove(key.object_id());
             if self.eager_deletions.is_empty() {
@@ -398,7 +387,7 @@ where
         self.policy.remove_object(&mut self.table, key, object);
         self.table.delete_object(key, object);
         if sealed {
-            self.deleted.push_back(*key);
+            self.deleted.push_back(*key.object_id());
         }
     }
 }

@@ -1,251 +1,325 @@
-//! Where the objects of a table lie: at addresses that never change, in chunks that are given back.
+//! Where the records of a table lie: in pages of their own, which are given back when no record is left in them.
 
-use std::mem::MaybeUninit;
+use std::io;
 
-use super::common::LocalObject;
-use super::lru_list::{Link, Links};
+use ray_sys::{Zeroable, ZeroedArray};
 
-const SLOTS_IN_CHUNK: usize = 128;
-const SHIFT: u32 = SLOTS_IN_CHUNK.trailing_zeros();
+use super::local_object::Record;
+use super::lru_list::{Link, Links, LruList, NONE};
 
-struct Slot<I> {
-    object: MaybeUninit<LocalObject<I>>,
-    link: Link,
-    in_lru: bool,
+/// Records that go back to the operating system together. A record's size is a multiple of eight bytes, so that these are
+/// whole pages of 4096.
+const IN_GROUP: usize = 512;
+const SHIFT: u32 = IN_GROUP.trailing_zeros();
+
+/// So many groups without records are kept, and a quarter of those with any, so that objects that come and go do not cost
+/// pages each time.
+const KEPT_GROUPS: usize = 32;
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Group {
+    /// How many records it has.
+    live: u16,
+    /// Slots from here on were never used since the pages came.
+    fresh: u16,
+    /// The first of the slots that are free again, plus one; they are chained.
+    free: u16,
 }
 
-fn new_chunk<I>() -> Box<[Slot<I>]> {
-    let empty = || Slot { object: MaybeUninit::uninit(), link: Link::OUT, in_lru: false };
-    std::iter::repeat_with(empty).take(SLOTS_IN_CHUNK).collect()
+/// Groups in some order.
+#[derive(Debug)]
+struct Chain {
+    links: Vec<Link>,
+    order: LruList,
+    len: usize,
 }
 
-/// So many chunks without objects are kept, so that objects that come and go do not cost chunks each time.
-const KEPT_CHUNKS: usize = 64;
-
-struct Place<I> {
-    /// A bit for each slot with an object.
-    used: u128,
-    /// Empty when the chunk was given back.
-    chunk: Box<[Slot<I>]>,
-    /// Whether this place is on the stack of places with room.
-    stacked: bool,
-}
-
-impl<I> Place<I> {
-    fn check(&self, number: usize) {
-        assert!(self.used & (1 << number) != 0, "no object in this slot");
-    }
-}
-
-/// Objects by number. A number is used again after its object is gone.
-pub(super) struct Slab<I> {
-    places: Vec<Place<I>>,
-    with_room: Vec<u32>,
-    without_chunk: Vec<u32>,
-    empty_chunks: usize,
-}
-
-impl<I> Slab<I> {
-    pub(super) fn new() -> Self {
-        Self {
-            places: Vec::new(),
-            with_room: Vec::new(),
-            without_chunk: Vec::new(),
-            empty_chunks: 0,
-        }
-    }
-
-    /// Adds an object that `create` writes to the place it is given.
-    ///
-    /// # Safety
-    /// `create` leaves a complete object at that place.
-    pub(super) unsafe fn insert(&mut self, create: impl FnOnce(*mut LocalObject<I>)) -> u32 {
-        let place_number = self.place_with_room();
-        let place = &mut self.places[place_number as usize];
-        let number = place.used.trailing_ones();
-        if place.used == 0 {
-            self.empty_chunks -= 1;
-        }
-        place.used |= 1 << number;
-        create(place.chunk[number as usize].object.as_mut_ptr());
-        if place.used == u128::MAX {
-            place.stacked = false;
-            self.with_room.pop();
-        }
-        (place_number << SHIFT) | number
-    }
-
-    /// Drops an object.
-    pub(super) fn remove(&mut self, index: u32) {
-        let (place_number, number) = split(index);
-        let place = &mut self.places[place_number];
-        place.check(number);
-        place.used &= !(1 << number);
-        // SAFETY: the bit said that an object is there, and it is cleared now.
-        unsafe { place.chunk[number].object.assume_init_drop() };
-        if !place.stacked {
-            place.stacked = true;
-            self.with_room.push(u32_of(place_number));
-        }
-        if place.used == 0 {
-            self.empty_chunks += 1;
-            if self.empty_chunks > KEPT_CHUNKS {
-                self.empty_chunks -= 1;
-                place.chunk = Box::default();
-                self.without_chunk.push(u32_of(place_number));
-            }
-        }
-    }
-
-    pub(super) fn get(&self, index: u32) -> &LocalObject<I> {
-        let slot = self.slot(index);
-        // SAFETY: `slot` has checked that there is an object.
-        unsafe { slot.object.assume_init_ref() }
-    }
-
-    /// The object of a number that may not be one.
-    pub(super) fn find(&self, index: u32) -> Option<&LocalObject<I>> {
-        let (place_number, number) = split(index);
-        let place = self.places.get(place_number)?;
-        (place.used & (1 << number) != 0).then(|| self.get(index))
-    }
-
-    pub(super) fn get_mut(&mut self, index: u32) -> &mut LocalObject<I> {
-        let slot = self.slot_mut(index);
-        // SAFETY: `slot_mut` has checked that there is an object.
-        unsafe { slot.object.assume_init_mut() }
-    }
-
-    pub(super) fn in_lru(&mut self, index: u32) -> &mut bool {
-        &mut self.slot_mut(index).in_lru
-    }
-
-    fn slot(&self, index: u32) -> &Slot<I> {
-        let (place_number, number) = split(index);
-        let place = &self.places[place_number];
-        place.check(number);
-        &place.chunk[number]
-    }
-
-    fn slot_mut(&mut self, index: u32) -> &mut Slot<I> {
-        let (place_number, number) = split(index);
-        let place = &mut self.places[place_number];
-        place.check(number);
-        &mut place.chunk[number]
-    }
-
-    fn place_with_room(&mut self) -> u32 {
-        // A place whose chunk was given back may still be on the stack.
-        while let Some(&top) = self.with_room.last() {
-            if !self.places[top as usize].chunk.is_empty() {
-                return top;
-            }
-            self.places[top as usize].stacked = false;
-            self.with_room.pop();
-        }
-        let place_number = self.without_chunk.pop().unwrap_or_else(|| {
-            self.places.push(Place { used: 0, chunk: Box::default(), stacked: false });
-            u32_of(self.places.len() - 1)
-        });
-        self.places[place_number as usize] = Place { used: 0, chunk: new_chunk(), stacked: true };
-        self.with_room.push(place_number);
-        self.empty_chunks += 1;
-        place_number
-    }
-}
-
-impl<I> Drop for Slab<I> {
-    fn drop(&mut self) {
-        for place in &mut self.places {
-            for number in (0..SLOTS_IN_CHUNK).filter(|number| place.used & (1 << number) != 0) {
-                // SAFETY: the bit says that an object is there; the chunk is dropped next, without it.
-                unsafe { place.chunk[number].object.assume_init_drop() };
-            }
-        }
-    }
-}
-
-impl<I> Links for Slab<I> {
+impl Links for Vec<Link> {
     fn link(&mut self, index: u32) -> &mut Link {
-        &mut self.slot_mut(index).link
+        &mut self[index as usize]
     }
 
     fn peek(&self, index: u32) -> Link {
-        self.slot(index).link
+        self[index as usize]
     }
 }
 
-fn split(index: u32) -> (usize, usize) {
-    ((index >> SHIFT) as usize, (index as usize) & (SLOTS_IN_CHUNK - 1))
+impl Chain {
+    const fn new() -> Self {
+        Self { links: Vec::new(), order: LruList::new(), len: 0 }
+    }
+
+    fn push(&mut self, number: u32) {
+        self.order.push_newest(&mut self.links, number);
+        self.len += 1;
+    }
+
+    fn take_out(&mut self, number: u32) {
+        self.order.remove(&mut self.links, number);
+        self.len -= 1;
+    }
 }
 
-fn u32_of(place_number: usize) -> u32 {
-    u32::try_from(place_number)
-        .ok()
-        .filter(|&number| number < u32::MAX >> SHIFT)
-        .expect("more objects than a table can number")
+/// Records by number. A number is used again after its record is gone.
+#[derive(Debug)]
+pub(super) struct Slab<S> {
+    records: ZeroedArray<Record<S>>,
+    groups: Vec<Group>,
+    /// Those with pages and a free slot.
+    with_room: Chain,
+    /// Those with pages and no record.
+    empty: Chain,
+    without_pages: Vec<u32>,
+}
+
+impl<S: Zeroable> Slab<S> {
+    pub(super) fn new() -> Self {
+        Self {
+            records: ZeroedArray::new(),
+            groups: Vec::new(),
+            with_room: Chain::new(),
+            empty: Chain::new(),
+            without_pages: Vec::new(),
+        }
+    }
+
+    /// Makes room for one more record.
+    ///
+    /// # Errors
+    /// When there is no memory for it.
+    #[inline]
+    pub(super) fn reserve_one(&mut self) -> io::Result<()> {
+        match self.with_room.order.newest() {
+            Some(_) => Ok(()),
+            None => self.add_group(),
+        }
+    }
+
+    #[cold]
+    fn add_group(&mut self) -> io::Result<()> {
+        let number = match self.without_pages.pop() {
+            Some(number) => number,
+            None => {
+                let number = u32::try_from(self.groups.len()).unwrap_or(u32::MAX);
+                if number >= NONE >> SHIFT {
+                    return Err(io::ErrorKind::OutOfMemory.into());
+                }
+                let needed = (self.groups.len() + 1) * IN_GROUP;
+                if needed > self.records.len() {
+                    self.records.grow(needed.max(self.records.len() * 2))?;
+                }
+                self.groups.push(Group::default());
+                self.with_room.links.push(Link::OUT);
+                self.empty.links.push(Link::OUT);
+                number
+            }
+        };
+        self.with_room.push(number);
+        self.empty.push(number);
+        Ok(())
+    }
+
+    /// Adds a record, after [`Self::reserve_one`].
+    #[inline]
+    pub(super) fn insert(&mut self, record: Record<S>) -> u32 {
+        let number = self.with_room.order.newest().expect("room was made");
+        let group = &mut self.groups[number as usize];
+        let first = (number as usize) << SHIFT;
+        let slot = match group.free {
+            0 => {
+                group.fresh += 1;
+                group.fresh - 1
+            }
+            free => {
+                group.free = self.records[first + usize::from(free) - 1].next_free;
+                free - 1
+            }
+        };
+        if group.live == 0 {
+            self.empty.take_out(number);
+        }
+        group.live += 1;
+        if usize::from(group.live) == IN_GROUP {
+            self.with_room.take_out(number);
+        }
+        debug_assert!(record.is_live());
+        self.records[first + usize::from(slot)] = record;
+        number << SHIFT | u32::from(slot)
+    }
+
+    /// Forgets a record.
+    ///
+    /// # Panics
+    /// When there is no such record.
+    #[inline]
+    pub(super) fn remove(&mut self, index: u32) {
+        let number = index >> SHIFT;
+        let group = &mut self.groups[number as usize];
+        let record = &mut self.records[index as usize];
+        record.check();
+        record.flags = 0;
+        record.next_free = group.free;
+        #[allow(clippy::cast_possible_truncation)] // less than a group
+        let slot = index as u16 & (IN_GROUP - 1) as u16;
+        group.free = slot + 1;
+        if usize::from(group.live) == IN_GROUP {
+            self.with_room.push(number);
+        }
+        group.live -= 1;
+        if group.live == 0 {
+            self.empty.push(number);
+            self.give_back();
+        }
+    }
+
+    /// Gives back what is too much. The group that was empty longest goes first.
+    fn give_back(&mut self) {
+        let in_use = self.groups.len() - self.without_pages.len() - self.empty.len;
+        while self.empty.len > KEPT_GROUPS + in_use / 4 {
+            let Some(number) = self.empty.order.oldest() else { return };
+            self.empty.take_out(number);
+            self.with_room.take_out(number);
+            self.groups[number as usize] = Group::default();
+            self.without_pages.push(number);
+            let first = (number as usize) << SHIFT;
+            self.records.give_back(first..first + IN_GROUP);
+        }
+    }
+
+    /// How many groups have their pages.
+    #[cfg(test)]
+    fn groups_with_pages(&self) -> usize {
+        self.groups.len() - self.without_pages.len()
+    }
+
+    /// # Panics
+    /// When there is no such record.
+    #[inline]
+    pub(super) fn get(&self, index: u32) -> &Record<S> {
+        let record = &self.records[index as usize];
+        record.check();
+        record
+    }
+
+    /// # Panics
+    /// As [`Self::get`].
+    #[inline]
+    pub(super) fn get_mut(&mut self, index: u32) -> &mut Record<S> {
+        let record = &mut self.records[index as usize];
+        record.check();
+        record
+    }
+
+    /// The record of a number that may not be one.
+    #[inline]
+    pub(super) fn find(&self, index: u32) -> Option<&Record<S>> {
+        self.records.get(index as usize).filter(|record| record.is_live())
+    }
+
+    /// Has the processor fetch a record.
+    #[inline]
+    pub(super) fn prefetch(&self, index: u32) {
+        let record = self.records.as_ptr().wrapping_add(index as usize);
+        ray_sys::prefetch(record);
+        ray_sys::prefetch(record.wrapping_add(1).cast::<u64>().wrapping_sub(1));
+    }
+}
+
+impl<S: Zeroable> Links for Slab<S> {
+    #[inline]
+    fn link(&mut self, index: u32) -> &mut Link {
+        &mut self.get_mut(index).link
+    }
+
+    #[inline]
+    fn peek(&self, index: u32) -> Link {
+        self.get(index).link
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plasma::allocator::{Allocation, MemFd};
-    use crate::plasma::common::{ObjectInfo, ObjectSource};
-    use ray_common::ObjectId;
+    use crate::plasma::local_object::tests::record;
 
-    fn add(slab: &mut Slab<ObjectInfo>, size: i64) -> u32 {
-        let allocation = Allocation {
-            address: std::ptr::null_mut(),
-            size,
-            fd: MemFd::INVALID,
-            offset: 0,
-            device_num: 0,
-            mmap_size: 0,
-            fallback_allocated: false,
-        };
-        let info = ObjectInfo::new(ObjectId::random(), size, 0);
-        // SAFETY: `create_at` writes a complete object.
-        unsafe {
-            slab.insert(|place| {
-                LocalObject::create_at(
-                    place,
-                    allocation,
-                    &info,
-                    ObjectSource::CREATED_BY_WORKER,
-                    0,
-                );
-            })
-        }
+    fn add(slab: &mut Slab<()>, size: i64) -> u32 {
+        slab.reserve_one().unwrap();
+        slab.insert(record(size))
     }
 
     #[test]
-    fn addresses_stay_and_chunks_go() {
+    fn a_group_is_whole_pages() {
+        assert_eq!(size_of::<Record<()>>() * IN_GROUP % 4096, 0);
+        assert_eq!(size_of::<Record<u32>>() * IN_GROUP % 4096, 0);
+    }
+
+    #[test]
+    fn records_stay_and_pages_go() {
         let mut slab = Slab::new();
-        let numbers: Vec<u32> = (0..10_000).map(|size| add(&mut slab, size)).collect();
-        let addresses: Vec<_> = numbers.iter().map(|&n| std::ptr::from_ref(slab.get(n))).collect();
+        let numbers: Vec<u32> = (0..100_000).map(|size| add(&mut slab, size)).collect();
         for (size, &number) in numbers.iter().enumerate() {
-            assert_eq!(slab.get(number).info().data_size, i64::try_from(size).unwrap());
-            assert_eq!(std::ptr::from_ref(slab.get(number)), addresses[size]);
+            assert_eq!(slab.get(number).data_size, i64::try_from(size).unwrap());
         }
+        assert_eq!(slab.groups_with_pages(), 100_000_usize.div_ceil(IN_GROUP));
         for &number in &numbers {
             slab.remove(number);
         }
-        let kept = slab.places.iter().filter(|place| !place.chunk.is_empty()).count();
-        assert_eq!(kept, KEPT_CHUNKS);
-        let again: Vec<u32> = (0..300).map(|size| add(&mut slab, size)).collect();
-        assert!(again.iter().all(|number| numbers.contains(number)), "numbers are used again");
+        assert_eq!(slab.groups_with_pages(), KEPT_GROUPS);
+        let again: Vec<u32> = (0..30_000).map(|size| add(&mut slab, size)).collect();
         let mut unique = again.clone();
         unique.sort_unstable();
+        assert!(unique[29_999] < 100_000_u32.next_multiple_of(512), "numbers are used again");
         unique.dedup();
-        assert_eq!(unique.len(), 300);
+        assert_eq!(unique.len(), 30_000);
+        for (size, &number) in again.iter().enumerate() {
+            assert_eq!(slab.get(number).data_size, i64::try_from(size).unwrap());
+        }
+    }
+
+    /// Records come and go at random, so that groups fill and become empty in any order.
+    #[test]
+    fn no_record_lies_on_another() {
+        let mut slab = Slab::new();
+        let mut live: Vec<(u32, i64)> = Vec::new();
+        let mut state = 1_u64;
+        for (step, target) in [90_000_usize, 100, 60_000, 0, 70_000, 33].into_iter().enumerate() {
+            while live.len() != target {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                let chance = usize::try_from(state >> 40).unwrap();
+                if live.is_empty() || (live.len() < target) == (chance % 8 != 0) {
+                    let size = i64::try_from(chance).unwrap();
+                    live.push((add(&mut slab, size), size));
+                } else {
+                    // First in, first out in half of the rounds.
+                    let at = if step % 2 == 0 { chance % live.len() } else { 0 };
+                    slab.remove(live.swap_remove(at).0);
+                }
+            }
+            for &(number, size) in &live {
+                assert_eq!(slab.get(number).data_size, size);
+            }
+            let fewest = live.len().div_ceil(IN_GROUP);
+            assert!(slab.groups_with_pages() >= fewest);
+            assert!(slab.empty.len <= KEPT_GROUPS + slab.groups.len() / 4);
+        }
     }
 
     #[test]
     #[should_panic(expected = "no object in this slot")]
-    fn a_removed_object_cannot_be_reached() {
+    fn a_removed_record_cannot_be_reached() {
         let mut slab = Slab::new();
         let (first, _second) = (add(&mut slab, 1), add(&mut slab, 2));
         slab.remove(first);
+        assert!(slab.find(first).is_none());
         slab.get(first);
+    }
+
+    #[test]
+    fn a_number_that_never_was_is_no_record() {
+        let mut slab = Slab::new();
+        assert!(slab.find(0).is_none());
+        add(&mut slab, 1);
+        assert!(slab.find(0).is_some() && slab.find(1).is_none() && slab.find(u32::MAX).is_none());
+        slab.prefetch(u32::MAX);
     }
 }

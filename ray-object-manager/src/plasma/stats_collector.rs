@@ -2,21 +2,22 @@
 
 use std::fmt;
 
-use super::common::{LocalObject, ObjectDescription, ObjectFacts, ObjectSource};
+use super::common::{ObjectFacts, ObjectSource};
+use super::object_store::ObjectTable;
 use crate::check::check;
 
 /// What is told of every change to an object. Stands for the virtual part of Ray's `ObjectStatsCollector`.
-pub trait StatsCollector<I> {
+pub trait StatsCollector<T: ObjectTable> {
     /// After an object was created.
-    fn on_object_created(&mut self, object: &LocalObject<I>);
+    fn on_object_created(&mut self, table: &T, object: T::Ref);
     /// After it was sealed.
-    fn on_object_sealed(&mut self, object: &LocalObject<I>);
+    fn on_object_sealed(&mut self, table: &T, object: T::Ref);
     /// Before it is deleted.
-    fn on_object_deleting(&mut self, object: &LocalObject<I>);
+    fn on_object_deleting(&mut self, table: &T, object: T::Ref);
     /// After it got one reference more.
-    fn on_object_ref_increased(&mut self, object: &LocalObject<I>);
+    fn on_object_ref_increased(&mut self, table: &T, object: T::Ref);
     /// After it got one reference less.
-    fn on_object_ref_decreased(&mut self, object: &LocalObject<I>);
+    fn on_object_ref_decreased(&mut self, table: &T, object: T::Ref);
 }
 
 /// Objects and their bytes.
@@ -91,24 +92,6 @@ impl ObjectStatsCollector {
         }
     }
 
-    /// An object has a reference more, and so many then as it says.
-    pub(super) fn reference_added(&mut self, object: ObjectFacts) {
-        let spillable = object.sealed && from_worker(object);
-        match object.ref_count {
-            1 => {
-                self.in_use.add(object.size);
-                if spillable {
-                    self.spillable.add(object.size);
-                }
-                if object.sealed {
-                    self.evictable.take(object.size);
-                }
-            }
-            2 if spillable => self.spillable.take(object.size),
-            _ => {}
-        }
-    }
-
     fn take_bytes_at(&mut self, object: ObjectFacts) {
         let bytes = &mut self.bytes_by_location[location(object.fallback_allocated, object.sealed)];
         *bytes -= object.size;
@@ -124,9 +107,13 @@ fn from_worker(object: ObjectFacts) -> bool {
     object.source == ObjectSource::CREATED_BY_WORKER
 }
 
-impl<I: ObjectDescription> StatsCollector<I> for ObjectStatsCollector {
-    fn on_object_created(&mut self, object: &LocalObject<I>) {
-        let object = object.facts();
+impl ObjectStatsCollector {
+    /// An object was created.
+    ///
+    /// # Panics
+    /// When it is sealed.
+    #[inline]
+    pub fn created(&mut self, object: ObjectFacts) {
         check!(!object.sealed, "a new object is not sealed");
         self.bytes_by_location[location(object.fallback_allocated, false)] += object.size;
         self.created_total.add(object.size);
@@ -136,8 +123,12 @@ impl<I: ObjectDescription> StatsCollector<I> for ObjectStatsCollector {
         self.unsealed.add(object.size);
     }
 
-    fn on_object_sealed(&mut self, object: &LocalObject<I>) {
-        let object = object.facts();
+    /// An object was sealed.
+    ///
+    /// # Panics
+    /// When it is not, or was never counted.
+    #[inline]
+    pub fn sealed(&mut self, object: ObjectFacts) {
         check!(object.sealed, "a sealed object is sealed");
         self.take_bytes_at(ObjectFacts { sealed: false, ..object });
         self.bytes_by_location[location(object.fallback_allocated, true)] += object.size;
@@ -150,8 +141,12 @@ impl<I: ObjectDescription> StatsCollector<I> for ObjectStatsCollector {
         }
     }
 
-    fn on_object_deleting(&mut self, object: &LocalObject<I>) {
-        let object = object.facts();
+    /// An object is about to be deleted.
+    ///
+    /// # Panics
+    /// When it was never counted.
+    #[inline]
+    pub fn deleting(&mut self, object: ObjectFacts) {
         self.take_bytes_at(object);
         if let Some(tally) = self.by_source(object.source) {
             tally.take(object.size);
@@ -171,12 +166,28 @@ impl<I: ObjectDescription> StatsCollector<I> for ObjectStatsCollector {
         }
     }
 
-    fn on_object_ref_increased(&mut self, object: &LocalObject<I>) {
-        self.reference_added(object.facts());
+    /// An object has a reference more, and so many then as it says.
+    #[inline]
+    pub fn reference_added(&mut self, object: ObjectFacts) {
+        let spillable = object.sealed && from_worker(object);
+        match object.ref_count {
+            1 => {
+                self.in_use.add(object.size);
+                if spillable {
+                    self.spillable.add(object.size);
+                }
+                if object.sealed {
+                    self.evictable.take(object.size);
+                }
+            }
+            2 if spillable => self.spillable.take(object.size),
+            _ => {}
+        }
     }
 
-    fn on_object_ref_decreased(&mut self, object: &LocalObject<I>) {
-        let object = object.facts();
+    /// An object has a reference less, and so many then as it says.
+    #[inline]
+    pub fn reference_removed(&mut self, object: ObjectFacts) {
         let spillable = object.sealed && from_worker(object);
         match object.ref_count {
             1 if spillable => self.spillable.add(object.size),
@@ -191,6 +202,28 @@ impl<I: ObjectDescription> StatsCollector<I> for ObjectStatsCollector {
             }
             _ => {}
         }
+    }
+}
+
+impl<T: ObjectTable> StatsCollector<T> for ObjectStatsCollector {
+    fn on_object_created(&mut self, table: &T, object: T::Ref) {
+        self.created(table.facts(object));
+    }
+
+    fn on_object_sealed(&mut self, table: &T, object: T::Ref) {
+        self.sealed(table.facts(object));
+    }
+
+    fn on_object_deleting(&mut self, table: &T, object: T::Ref) {
+        self.deleting(table.facts(object));
+    }
+
+    fn on_object_ref_increased(&mut self, table: &T, object: T::Ref) {
+        self.reference_added(table.facts(object));
+    }
+
+    fn on_object_ref_decreased(&mut self, table: &T, object: T::Ref) {
+        self.reference_removed(table.facts(object));
     }
 }
 

@@ -5,7 +5,7 @@ use crate::check::check;
 use crate::plasma::allocator::Allocator;
 use crate::plasma::common::ObjectDescription;
 use crate::plasma::lru_list::LruList;
-use crate::plasma::object_store::{KeyOf, ObjectRef, ObjectStore, ObjectTable, Space};
+use crate::plasma::object_store::{KeyOf, ObjectRef, ObjectStore, Space};
 
 /// The same rules as [`super::EvictionPolicy`], without a table of its own: an object is in the list or
 /// out of it, and no key is ever looked up.
@@ -41,10 +41,8 @@ impl LruEvictionPolicy {
         store: &mut ObjectStore<A, I>,
         object: ObjectRef,
     ) -> i64 {
-        let size = store.object(object).info().object_size();
-        let in_lru = store.in_lru(object);
-        check!(!*in_lru, "an object is in the cache already");
-        *in_lru = true;
+        let (known, size) = store.set_in_lru(object, true);
+        check!(!known, "an object is in the cache already");
         self.order.push_newest(store, object.0);
         self.statistics.added(size);
         size
@@ -55,8 +53,8 @@ impl LruEvictionPolicy {
         store: &mut ObjectStore<A, I>,
         object: ObjectRef,
     ) -> i64 {
-        let size = store.object(object).info().object_size();
-        if std::mem::take(store.in_lru(object)) {
+        let (known, size) = store.set_in_lru(object, false);
+        if known {
             self.order.remove(store, object.0);
             self.statistics.removed(size);
         }
@@ -107,16 +105,39 @@ impl<A: Allocator, I: ObjectDescription> ObjectEvictionPolicy<ObjectStore<A, I>>
         num_bytes_required: i64,
         victims: &mut Vec<Victim<ObjectStore<A, I>>>,
     ) -> i64 {
+        self.choose_some_to_evict(store, num_bytes_required, usize::MAX, victims).0
+    }
+
+    fn choose_some_to_evict(
+        &mut self,
+        store: &mut ObjectStore<A, I>,
+        num_bytes_required: i64,
+        most: usize,
+        victims: &mut Vec<Victim<ObjectStore<A, I>>>,
+    ) -> (i64, bool) {
         let mut freed = 0_i64;
+        let most = most.saturating_add(victims.len());
         while freed < num_bytes_required {
+            if victims.len() >= most {
+                return (freed, true);
+            }
             let Some(oldest) = self.order.oldest().map(ObjectRef) else { break };
-            let key: KeyOf<ObjectStore<A, I>> = *store.object(oldest).info().key();
+            let key = KeyOf::<ObjectStore<A, I>>::from(store.record(oldest).id);
             let size = self.remove(store, oldest);
             self.statistics.chosen(size);
             freed = freed.saturating_add(size);
             victims.push(Victim { key, object: Some(oldest) });
+            // Most of what a deletion takes is waiting for memory: that of the next ones comes meanwhile.
+            store.prefetch_deletion(oldest);
+            if let Some(next) = self.order.oldest() {
+                store.prefetch(ObjectRef(next));
+            }
         }
-        freed
+        (freed, false)
+    }
+
+    fn space_to_free(&self, store: &ObjectStore<A, I>, size: i64) -> Option<(i64, i64)> {
+        Some(space_to_free(size, store.allocated(), store.footprint_limit()))
     }
 
     fn remove_object(&mut self, store: &mut ObjectStore<A, I>, _key: &I::Key, object: ObjectRef) {

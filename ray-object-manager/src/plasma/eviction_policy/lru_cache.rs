@@ -153,39 +153,33 @@ impl<K: ObjectKey> LruCache<K> {
     /// When the key is there.
     pub fn add(&mut self, key: &K, size: i64) {
         let id = *key.object_id();
-        let free = &mut self.free;
-        let added = self.index.insert_with(
-            &id,
-            |entries: &Vec<Entry<K>>, index| *entries[index as usize].key.object_id() == id,
-            &mut self.entries,
-            |entries| {
-                let entry = Entry { key: *key, size, link: Link::OUT };
-                Ok::<u32, std::convert::Infallible>(match free.pop() {
-                    Some(index) => {
-                        entries[index as usize] = entry;
-                        index
-                    }
-                    None => {
-                        entries.push(entry);
-                        u32::try_from(entries.len() - 1).expect("more keys than a cache can number")
-                    }
-                })
-            },
-        );
-        match added {
-            Some(Ok(index)) => {
-                self.order.push_newest(&mut self.entries, index);
-                self.statistics.added(size);
+        let hash = self.index.hash(&id);
+        let entries = &self.entries;
+        let known = self.index.find(hash, |at| *entries[at as usize].key.object_id() == id);
+        check!(known.is_none(), "{id} is in the cache already");
+        self.index.reserve_one().expect("memory for one more key");
+        let entry = Entry { key: *key, size, link: Link::OUT };
+        let index = match self.free.pop() {
+            Some(index) => {
+                self.entries[index as usize] = entry;
+                index
             }
-            None => check!(false, "{id} is in the cache already"),
-        }
+            None => {
+                self.entries.push(entry);
+                u32::try_from(self.entries.len() - 1).expect("more keys than a cache can number")
+            }
+        };
+        self.index.insert(hash, index);
+        self.order.push_newest(&mut self.entries, index);
+        self.statistics.added(size);
     }
 
     /// Takes a key out. Returns its size, or -1 when it is not there.
     pub fn remove(&mut self, key: &K) -> i64 {
         let id = key.object_id();
         let entries = &self.entries;
-        let removed = self.index.remove(id, |index| entries[index as usize].key.object_id() == id);
+        let hash = self.index.hash(id);
+        let removed = self.index.remove(hash, |at| entries[at as usize].key.object_id() == id);
         let Some(index) = removed else { return -1 };
         self.order.remove(&mut self.entries, index);
         let size = self.entries[index as usize].size;
@@ -217,7 +211,8 @@ impl<K: ObjectKey> LruCache<K> {
     /// Whether a key is there.
     pub fn exists(&self, key: &K) -> bool {
         let id = key.object_id();
-        self.index.find(id, |index| self.entries[index as usize].key.object_id() == id).is_some()
+        let hash = self.index.hash(id);
+        self.index.find(hash, |at| self.entries[at as usize].key.object_id() == id).is_some()
     }
 
     /// Makes the capacity larger or, with a negative difference, smaller.

@@ -20,7 +20,8 @@ pub use reply::{CreateReply, GetReply, Reply};
 pub use request::{CreateRequest, Request};
 
 use super::allocator::MemFd;
-use super::common::{LocalObject, ObjectDescription};
+use super::common::ObjectDescription;
+use super::local_object::LocalObject;
 use super::object_header::OBJECT_HEADER_SIZE;
 
 /// The first eight bytes of every message.
@@ -204,13 +205,14 @@ impl PlasmaObject {
     pub const MISSING: Self = Self { data_size: Self::ABSENT, ..Self::ZERO };
 
     /// Describes an object of the store.
-    pub fn of<I: ObjectDescription>(object: &LocalObject<I>) -> Self {
-        let (allocation, info) = (object.allocation(), object.info());
+    #[must_use]
+    pub fn of<I: ObjectDescription>(object: LocalObject<'_, I>) -> Self {
+        let allocation = object.allocation();
         let size = |bytes: i64| u64::try_from(bytes).unwrap_or(0);
         let header_offset = allocation.offset.cast_unsigned() as u64;
-        let header = if info.is_mutable() { size(OBJECT_HEADER_SIZE) } else { 0 };
+        let header = if object.is_mutable() { size(OBJECT_HEADER_SIZE) } else { 0 };
         let data_offset = header_offset + header;
-        let (data_size, metadata_size) = (size(info.data_size()), size(info.metadata_size()));
+        let (data_size, metadata_size) = (size(object.data_size()), size(object.metadata_size()));
         Self {
             store_fd: allocation.fd,
             header_offset,
@@ -222,7 +224,7 @@ impl PlasmaObject {
             device_num: allocation.device_num,
             mmap_size: allocation.mmap_size,
             fallback_allocated: allocation.fallback_allocated,
-            is_mutable: info.is_mutable(),
+            is_mutable: object.is_mutable(),
         }
     }
 

@@ -9,6 +9,8 @@ use super::client::ClientId;
 use super::connection::Peer;
 use super::core::{Core, StoreSnapshot};
 use crate::plasma::allocator::Allocator;
+use crate::plasma::common::ObjectInfo;
+use crate::plasma::local_object::LocalObject;
 use crate::plasma::stats_collector::Tally;
 
 /// Objects that one answer names at most.
@@ -60,20 +62,17 @@ pub(super) fn collect<A: Allocator>(core: &mut Core<A>, query: &str) -> Answer {
                 *unseen.entry(id).or_default() += 1;
             }
             let table = core.lifecycle.table();
-            let object = |object: &crate::plasma::common::LocalObject<_>| {
-                let info: &crate::plasma::common::ObjectInfo = object.info();
-                Object {
-                    id: info.object_id,
-                    data_size: info.data_size,
-                    metadata_size: info.metadata_size,
-                    sealed: object.sealed(),
-                    references: object.ref_count() + unseen.get(&info.object_id).unwrap_or(&0),
-                    fallback: object.allocation().fallback_allocated,
-                    mutable: info.is_mutable,
-                    source: object.source().0,
-                    created: object.create_time(),
-                    offset: object.allocation().offset,
-                }
+            let object = |object: LocalObject<'_, ObjectInfo>| Object {
+                id: *object.id(),
+                data_size: object.data_size(),
+                metadata_size: object.metadata_size(),
+                sealed: object.sealed(),
+                references: object.ref_count() + unseen.get(object.id()).unwrap_or(&0),
+                fallback: object.is_fallback_allocated(),
+                mutable: object.is_mutable(),
+                source: object.source().0,
+                created: object.create_time(),
+                offset: object.allocation().offset,
             };
             let objects = table.iter().take(MOST_OBJECTS).map(object).collect();
             Answer::Objects { objects, total: table.len() }
@@ -169,6 +168,7 @@ fn stat(now: &StoreSnapshot) -> Value {
         "untaken_creates": now.untaken_creates,
         "pending_gets": now.pending_gets,
         "eager_deletions": now.eager_deletions,
+        "eviction_owed": now.eviction_owed,
         "states": {
             "sealed_bytes": stats.bytes_at(false, true) + stats.bytes_at(true, true),
             "unsealed": tally(stats.unsealed),

@@ -122,6 +122,7 @@ impl<A: Allocator> Machine<A> {
                     self.core.rested();
                     create = true;
                 }
+                Due::Evict => self.core.evict_slice(),
                 Due::Accept | Due::Settled => {}
             }
         }

@@ -12,7 +12,7 @@ use super::client::ClientId;
 use crate::plasma::allocator::Allocator;
 use crate::plasma::eviction_policy::Victim;
 use crate::plasma::obj_lifecycle_mgr::UnseenUsers;
-use crate::plasma::object_store::{ObjectRef, ObjectStore, ObjectTable};
+use crate::plasma::object_store::{ObjectRef, ObjectStore};
 use crate::plasma::protocol::PlasmaObject;
 use crate::plasma::shared::{Index, StorePage, Unseen};
 
@@ -175,7 +175,7 @@ impl<A: Allocator> UnseenUsers<ObjectStore<A>> for Pins<'_> {
             sharing.sharers[at].let_go = now;
             all.extend(pins.into_iter().filter_map(|pin| sharing.named(table, pin)));
         }
-        all.into_iter().map(|at| (table.object(at).info().object_id, at)).collect()
+        all.into_iter().map(|at| (*table.object(at).id(), at)).collect()
     }
 
     fn keep(

@@ -19,6 +19,8 @@ pub(super) enum Due {
     Accept,
     /// The creation queue is tried again.
     Create,
+    /// More is evicted of what creations have left.
+    Evict,
     /// The world is told, and clients are sent, what somebody outside the threads has brought about.
     Settled,
     /// A get is answered with what there is.

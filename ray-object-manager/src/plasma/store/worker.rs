@@ -325,6 +325,7 @@ impl<A: Allocator + Send + 'static> Worker<A> {
                     core.rested();
                     create = true;
                 }
+                Due::Evict => core.evict_slice(),
                 Due::Accept => accept = true,
                 Due::Settled => {}
             }

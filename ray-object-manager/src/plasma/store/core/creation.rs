@@ -78,7 +78,7 @@ fn create<A: Allocator>(
     let Some(object) = lifecycle.get(&info.object_id) else {
         return Err(PlasmaError::UnexpectedError);
     };
-    client.hold(info.object_id, object.allocation());
+    client.hold(info.object_id, &object.allocation());
     client.unsealed_bytes += bytes(object);
     Ok(PlasmaObject::of(object))
 }
@@ -123,6 +123,7 @@ impl<A: Allocator> Core<A> {
             self.creates.skip();
         }
         self.collect_deleted();
+        self.plan_eviction();
         if let (true, Ok(object)) = (self.whole_lives, &result) {
             self.events.push_back(allocated(&info, request.source, object));
         }
@@ -223,7 +224,7 @@ impl<A: Allocator> Core<A> {
         if let Ok(object) = result {
             send_fd(client, object.store_fd);
             if let (true, Some(object)) = (self.wants_events, self.lifecycle.get(&object_id)) {
-                let size = object.info().object_size();
+                let size = object.object_size();
                 self.events.push_back(Event::Created(size, object.source()));
             }
         }
@@ -256,6 +257,7 @@ impl<A: Allocator> Core<A> {
         let (allocated, adopted) = (creator.allocated, creator.pins.adopted);
         self.note_adoptions(&adopted);
         self.collect_deleted();
+        self.plan_eviction();
         self.events.extend(allocated);
         if matches!(step, Step::Finished(_) | Step::OutOfDisk(_)) {
             self.left_queue(head);
@@ -291,6 +293,7 @@ impl<A: Allocator> Core<A> {
         let (allocated, adopted) = (creator.allocated, creator.pins.adopted);
         self.note_adoptions(&adopted);
         self.collect_deleted();
+        self.plan_eviction();
         self.events.extend(allocated);
         if matches!(after, AfterFull::Finished(..)) {
             self.left_queue(head);

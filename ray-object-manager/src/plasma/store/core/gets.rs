@@ -9,7 +9,6 @@ use super::{note_references, send_fd, Core, Mistake, MOST_WAITING_IDS};
 use crate::plasma::allocator::{Allocator, MemFd};
 use crate::plasma::get_request_queue::{Found, GetId};
 use crate::plasma::obj_lifecycle_mgr::PlasmaLifecycle;
-use crate::plasma::object_store::ObjectTable;
 use crate::plasma::protocol::{IdList, PlasmaObject};
 use crate::plasma::store::client::{Client, ClientId};
 use crate::plasma::store::timers::Due;
@@ -35,12 +34,12 @@ fn find<A: Allocator>(
     if !object.sealed() {
         return Ok(None);
     }
-    let in_file = object.allocation().fallback_allocated;
+    let in_file = object.is_fallback_allocated();
     if in_file && client.descriptors() >= descriptors && !client.holds(id) {
         return Err(Mistake::TooManyDescriptors(descriptors));
     }
     let described = PlasmaObject::of(object);
-    if client.hold(*id, object.allocation()) {
+    if client.hold(*id, &object.allocation()) {
         lifecycle.add_reference_to(id, found);
     }
     Ok(Some(described))

@@ -1,6 +1,7 @@
 //! The state of a store, and what each request does to it. One lock guards it; nobody is called from here.
 
 mod creation;
+mod evictions;
 mod gets;
 mod unseen;
 
@@ -15,11 +16,10 @@ use foldhash::fast::RandomState;
 use ray_common::ObjectId;
 
 use crate::plasma::allocator::{Allocator, MemFd};
-use crate::plasma::common::{
-    LocalObject, ObjectDescription, ObjectInfo, ObjectSource, PlasmaError,
-};
+use crate::plasma::common::{ObjectInfo, ObjectSource, PlasmaError};
 use crate::plasma::create_request_queue::{CreateRequestQueue, RequestId};
 use crate::plasma::get_request_queue::GetRequestQueue;
+use crate::plasma::local_object::LocalObject;
 use crate::plasma::obj_lifecycle_mgr::PlasmaLifecycle;
 use crate::plasma::protocol::{
     capabilities, Encoder, IdList, MessageType, PlasmaObject, ProtocolError, Request,
@@ -111,6 +111,8 @@ pub struct StoreSnapshot {
     pub pending_gets: usize,
     /// Objects that go as soon as nobody uses them.
     pub eager_deletions: usize,
+    /// Bytes that will be evicted next, for a creation that had no room.
+    pub eviction_owed: i64,
 }
 
 pub(super) struct Core<A: Allocator> {
@@ -127,6 +129,8 @@ pub(super) struct Core<A: Allocator> {
     driving: bool,
     /// The head of the creation queue is not tried before that time.
     resting: bool,
+    /// A slice of eviction is on the way.
+    evicting: bool,
     delay_on_full: Duration,
     limits: ClientLimits,
     wants_events: bool,
@@ -141,8 +145,8 @@ pub(super) struct Core<A: Allocator> {
     message: Vec<u8>,
 }
 
-fn bytes<I: ObjectDescription>(object: &LocalObject<I>) -> u64 {
-    u64::try_from(object.info().object_size()).unwrap_or(0)
+fn bytes(object: LocalObject<'_, ObjectInfo>) -> u64 {
+    u64::try_from(object.object_size()).unwrap_or(0)
 }
 
 /// A mistake of a client, for which its connection ends.
@@ -171,8 +175,10 @@ impl<A: Allocator> Core<A> {
         wants_events: bool,
         whole_lives: bool,
     ) -> io::Result<Self> {
+        let mut lifecycle = PlasmaLifecycle::over_allocator(allocator);
+        lifecycle.evict_in_slices();
         Ok(Self {
-            lifecycle: PlasmaLifecycle::over_allocator(allocator),
+            lifecycle,
             clients: HashMap::default(),
             creates: CreateRequestQueue::new(config.grace_period_s),
             gets: GetRequestQueue::default(),
@@ -182,6 +188,7 @@ impl<A: Allocator> Core<A> {
             counters: StoreCounters::default(),
             driving: false,
             resting: false,
+            evicting: false,
             delay_on_full: config.delay_on_full,
             limits: config.limits,
             wants_events,
@@ -312,7 +319,7 @@ impl<A: Allocator> Core<A> {
         };
         let size = bytes(object);
         if self.wants_events {
-            self.events.push_back(Event::Added(object.info().clone()));
+            self.events.push_back(Event::Added(object.info()));
         }
         if let Some(creator) = self.creator_of(id, &object_id) {
             creator.unsealed_bytes = creator.unsealed_bytes.saturating_sub(size);
@@ -337,7 +344,7 @@ impl<A: Allocator> Core<A> {
     pub(super) fn evict(&mut self, id: &ObjectId) -> bool {
         self.settle_outside(Some(id));
         self.adopt(id);
-        let unused = |object: &LocalObject<_>| object.sealed() && object.ref_count() == 0;
+        let unused = |object: LocalObject<'_, _>| object.sealed() && object.ref_count() == 0;
         let evicted =
             self.lifecycle.get(id).is_some_and(unused) && self.lifecycle.delete_object(id).is_ok();
         self.collect_deleted();
@@ -458,7 +465,7 @@ impl<A: Allocator> Core<A> {
     pub(super) fn is_spillable(&mut self, id: &ObjectId) -> bool {
         self.settle_outside(Some(id));
         let unseen = self.unseen_users(id);
-        let users = |object: &LocalObject<_>| i64::from(object.ref_count()) + unseen;
+        let users = |object: LocalObject<'_, _>| i64::from(object.ref_count()) + unseen;
         self.lifecycle.get(id).is_some_and(|object| object.sealed() && users(object) == 1)
     }
 
@@ -483,6 +490,7 @@ impl<A: Allocator> Core<A> {
             untaken_creates: self.creates.num_untaken(),
             pending_gets: self.gets.len(),
             eager_deletions: self.lifecycle.eager_deletions().len(),
+            eviction_owed: self.lifecycle.owed(),
         }
     }
 
@@ -531,7 +539,7 @@ fn note_references<A: Allocator>(
     lifecycle: &PlasmaLifecycle<A>,
     id: &ObjectId,
 ) {
-    let count = lifecycle.get(id).map(LocalObject::ref_count);
+    let count = lifecycle.get(id).map(|object| object.ref_count());
     events.extend(count.map(|count| Event::References(*id, count)));
 }
 
@@ -542,7 +550,7 @@ fn remove_reference<A: Allocator>(
     noting: bool,
 ) -> Option<Event> {
     // The count is taken before, as the object may go with its last reference.
-    let count = if noting { lifecycle.get(id).map(LocalObject::ref_count) } else { None };
+    let count = if noting { lifecycle.get(id).map(|object| object.ref_count()) } else { None };
     let removed = lifecycle.remove_reference(id);
     count.filter(|_| removed).map(|count| Event::References(*id, count - 1))
 }

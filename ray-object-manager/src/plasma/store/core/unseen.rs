@@ -10,7 +10,6 @@ use ray_common::ObjectId;
 use super::{Core, Mistake, StoreCounters};
 use crate::plasma::allocator::Allocator;
 use crate::plasma::common::ObjectFacts;
-use crate::plasma::object_store::ObjectTable;
 use crate::plasma::protocol::{PlasmaObject, Request};
 use crate::plasma::shared::{Requests, StorePage};
 use crate::plasma::stats_collector::ObjectStatsCollector;
@@ -110,7 +109,7 @@ impl<A: Allocator> Core<A> {
     fn adopt_all(&mut self) {
         let Some(sharing) = &self.sharing else { return };
         let table = self.lifecycle.table();
-        let id_of = |at| table.object(at).info().object_id;
+        let id_of = |at| *table.object(at).id();
         let adopted: Vec<Adoption> =
             sharing.pins(table).map(|(client, at)| (client, id_of(at))).collect();
         self.reference_adopted(&adopted);
@@ -122,7 +121,7 @@ impl<A: Allocator> Core<A> {
             let Some(client) = self.clients.get_mut(client) else { continue };
             let Some(at) = self.lifecycle.get_object(id) else { continue };
             let object = self.lifecycle.table().object(at);
-            if object.sealed() && client.hold(*id, object.allocation()) {
+            if object.sealed() && client.hold(*id, &object.allocation()) {
                 self.lifecycle.add_reference_to(id, at);
             }
         }
@@ -133,7 +132,7 @@ impl<A: Allocator> Core<A> {
         for (client, id) in adopted {
             let (client, object) = (self.clients.get_mut(client), self.lifecycle.get(id));
             if let (Some(client), Some(object)) = (client, object) {
-                client.hold(*id, object.allocation());
+                client.hold(*id, &object.allocation());
             }
         }
     }
@@ -244,10 +243,10 @@ impl<A: Allocator> Core<A> {
         let table = self.lifecycle.table();
         let pins = sharing.pins(table).map(|(client, at)| (client, table.object(at)));
         pins.filter(|(client, object)| {
-            let id = &object.info().object_id;
-            object.sealed() && self.clients.get(client).is_some_and(|client| !client.holds(id))
+            let holds = self.clients.get(client).map(|client| client.holds(object.id()));
+            object.sealed() && holds == Some(false)
         })
-        .map(|(client, object)| (client, object.info().object_id))
+        .map(|(client, object)| (client, *object.id()))
         .collect()
     }
 
