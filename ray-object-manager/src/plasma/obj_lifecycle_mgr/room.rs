@@ -28,7 +28,7 @@ where
         source: ObjectSource,
         users: &mut impl UnseenUsers<T>,
     ) -> Option<T::Ref> {
-        let (mut tries, mut step, mut evicted) = (0, size.max(LEAST_STEP), false);
+        let (mut tries, mut step, mut evicted) = (0, 1, false);
         while tries < MAX_CREATE_TRIES {
             if let Some(object) = self.table.create_object(info, source, false) {
                 if evicted {
@@ -50,7 +50,7 @@ where
                 None => self.make_room_at_once(size, users)?,
             };
             tries += usize::from(whole);
-            step = step.saturating_mul(2);
+            step = step.saturating_mul(2).max(size).max(LEAST_STEP);
             evicted = true;
         }
         None
