@@ -84,6 +84,50 @@ TEST_F(ObjectStoreTest, FindsAnObjectAtTheAddressWhereItWasCreated) {
   }
 }
 
+/// More objects than the store keeps views of: those that are used or unsealed stay where they are, and all others are
+/// found as they were, wherever.
+TEST(ObjectStoreViewsTest, ObjectsAreTheSameWhereverTheyAreSeen) {
+  constexpr int kObjects = 30'000;
+  DummyAllocator allocator{1 << 30, 1 << 30};
+  ObjectStore store{allocator};
+  const auto info_of = [](int i) {
+    ray::ObjectInfo info = Info(Id(i), i % 100);
+    info.owner_port = i % 3;
+    info.owner_ip_address = std::string(static_cast<size_t>(i % 40), 'x');
+    return info;
+  };
+  std::vector<const LocalObject *> unsealed;
+  for (int i = 0; i < kObjects; i++) {
+    const LocalObject *object = store.CreateObject(info_of(i), kWorker, false);
+    if (i % 1000 == 7) {
+      unsealed.push_back(object);
+    } else {
+      EXPECT_EQ(store.SealObject(Id(i)), object);
+    }
+  }
+  for (int round = 0; round < 2; round++) {
+    for (int i = 0; i < kObjects; i++) {
+      const LocalObject *object = store.GetObject(Id(i));
+      ASSERT_NE(object, nullptr);
+      const ray::ObjectInfo expected = info_of(i);
+      ASSERT_EQ(object->GetObjectInfo(), expected) << i;
+      ASSERT_EQ(object->GetAllocation().size_, i % 100);
+      ASSERT_EQ(object->Sealed(), i % 1000 != 7);
+      ASSERT_EQ(object, store.GetObject(Id(i)));
+      if (!object->Sealed()) {
+        ASSERT_EQ(object, unsealed[static_cast<size_t>(i / 1000)]);
+      }
+    }
+    // All at once, each at an address of its own.
+    std::set<const LocalObject *> addresses;
+    for (const auto &[id, object] : ObjectStatsCollectorTest::Table(store)) {
+      ASSERT_EQ(object->GetObjectInfo().object_id, id);
+      addresses.insert(object);
+    }
+    EXPECT_EQ(addresses.size(), static_cast<size_t>(kObjects));
+  }
+}
+
 TEST_F(ObjectStoreTest, AMissingObjectIsNotFound) {
   EXPECT_EQ(store_.GetObject(Id(1)), nullptr);
   EXPECT_EQ(store_.GetObject(ObjectID::Nil()), nullptr);

@@ -10,7 +10,7 @@ use crate::layout::{CxxLocalObject, CxxObjectInfo};
 
 /// So many views of objects that are sealed and unused are kept. They could be evicted by the next creation, so nobody can
 /// rely on them for longer; a view of any other object stays as long as it is such.
-const KEPT_IDLE: usize = 1024;
+const KEPT_IDLE: usize = 12 * 1024;
 
 /// Views of objects, each at an address of its own for as long as it is there.
 #[derive(Default)]

@@ -90,7 +90,8 @@ struct Allocation {
   friend struct GetRequestQueueTest;
 };
 
-/// An object of the local store. A store keeps it at one address from creation to deletion.
+/// An object of the local store. A store keeps it at one address while it is unsealed or used; once it is neither, until it
+/// goes or more than ten thousand other such objects were asked for after it.
 class LocalObject {
  public:
   explicit LocalObject(Allocation allocation) : allocation_(std::move(allocation)) {}
