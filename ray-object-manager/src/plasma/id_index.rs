@@ -57,7 +57,7 @@ impl IdIndex {
     #[inline]
     fn home(&self, hash: u32) -> usize {
         // Zero places: nothing is ever looked for.
-        (u64::from(hash) * self.places.len() as u64 >> 32) as usize
+        ((u64::from(hash) * self.places.len() as u64) >> 32) as usize
     }
 
     #[inline]
