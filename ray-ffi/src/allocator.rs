@@ -8,7 +8,9 @@ use std::sync::Arc;
 use cxx::UniquePtr;
 use ray_object_manager::plasma::allocator::{AllocError, Allocation, Allocator, FreeError, MemFd};
 use ray_object_manager::plasma::mappings;
-use ray_object_manager::plasma::plasma_allocator::{PlasmaAllocator, PlasmaAllocatorConfig, Region};
+use ray_object_manager::plasma::plasma_allocator::{
+    PlasmaAllocator, PlasmaAllocatorConfig, Region,
+};
 
 use crate::logging;
 
@@ -69,11 +71,8 @@ pub mod ffi {
         fn allocator_new(options: &AllocatorOptions) -> Result<Box<AllocatorHandle>>;
         fn primary_region(self: &AllocatorHandle) -> RawAllocation;
         fn allocate(self: &AllocatorHandle, bytes: usize) -> usize;
-        fn fallback_allocate(
-            self: &AllocatorHandle,
-            bytes: usize,
-            out: &mut RawAllocation,
-        ) -> bool;
+        fn fallback_allocate(self: &AllocatorHandle, bytes: usize, out: &mut RawAllocation)
+            -> bool;
         fn free(self: &AllocatorHandle, address: usize) -> bool;
         fn why_not_freed(address: usize) -> String;
         fn footprint_limit(self: &AllocatorHandle) -> i64;

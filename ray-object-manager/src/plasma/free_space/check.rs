@@ -161,7 +161,10 @@ impl FreeSpace {
 
     fn check_listed(&self, zone: usize, index: u32) -> Result<(), String> {
         let free = index != TOP && self.records.at(index).is_free();
-        ensure(self.zones.number(self.records.at(index).offset()) == zone, "a piece of another zone")?;
+        ensure(
+            self.zones.number(self.records.at(index).offset()) == zone,
+            "a piece of another zone",
+        )?;
         ensure(free, "a piece that is not free in a list")
     }
 }

@@ -165,15 +165,17 @@ impl FreeSpace {
         self.compact();
     }
 
-    /// Merges all pieces of the quick lists.
+    /// Merges all pieces of the quick lists. How many there were.
     #[cold]
-    fn consolidate(&mut self) {
+    fn consolidate(&mut self) -> usize {
+        let pieces = self.quick.len();
         while let Some(index) = self.quick.pop_any(&self.records) {
             let offset = self.records.at(index).offset();
             let entry = self.live.remove(&self.records, offset);
             debug_assert_eq!(entry, Some(index));
             self.merge(index);
         }
+        pieces
     }
 
     /// Makes one piece of a piece that is in no list and its free neighbours, and lists it.
@@ -231,9 +233,9 @@ impl FreeSpace {
     #[inline]
     fn compact(&mut self) {
         if self.records.is_sparse() {
-            self.consolidate();
+            let releases = self.consolidate() + 1;
             // Two moves for at most two records that a release takes out.
-            for _ in 0..2 {
+            for _ in 0..2 * releases {
                 let Some((from, to)) = self.records.cut() else { break };
                 self.renumber(from, to);
             }

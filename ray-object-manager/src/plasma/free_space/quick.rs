@@ -40,7 +40,9 @@ impl QuickLists {
     /// Takes a live piece of this size that is being freed. Whether there was room for it.
     #[inline]
     pub(super) fn push(&mut self, records: &mut Records, index: u32, size: u64) -> bool {
-        let Some(list) = Self::list(size).filter(|&at| self.counts[at] < MOST) else { return false };
+        let Some(list) = Self::list(size).filter(|&at| self.counts[at] < MOST) else {
+            return false;
+        };
         if size > self.room {
             return false;
         }

@@ -11,7 +11,7 @@ use super::small::SmallBins;
 const ZONES: u64 = 8;
 
 /// A piece may be larger by this part of a zone, for each zone that it lies nearer the start.
-const PART: u64 = 1 << 13;
+const PART: u64 = 1 << 14;
 
 /// The free pieces of a zone: those that begin there.
 #[derive(Debug)]
