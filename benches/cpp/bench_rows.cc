@@ -231,6 +231,56 @@ Outcome AllocRandom(int64_t nominal) {
 
 // ---- How full a region gets ----
 
+/// A region of 1 GiB and allocations of 1 KiB to 4 MiB in it.
+class Packing {
+ public:
+  Packing(bool logarithmic, uint64_t seed)
+      : logarithmic_(logarithmic), allocator_(NewAllocator(kGiB)), random_(seed * 7919) {}
+
+  bool Add() {
+    operations_++;
+    auto allocation = allocator_->Allocate(static_cast<size_t>(Size()));
+    if (allocation.has_value()) {
+      live_.push_back(std::move(*allocation));
+      return true;
+    }
+    return false;
+  }
+  void Fill() {
+    while (Add()) {
+    }
+  }
+  void DropOne() {
+    operations_++;
+    const size_t which = random_.Below(live_.size());
+    allocator_->Free(std::move(live_[which]));
+    if (which + 1 != live_.size()) {
+      live_[which] = std::move(live_.back());
+    }
+    live_.pop_back();
+  }
+  double Percent() const {
+    return 100.0 * static_cast<double>(allocator_->Allocated()) / static_cast<double>(kGiB);
+  }
+  uint64_t operations() const { return operations_; }
+
+ private:
+  int64_t Size() {
+    if (!logarithmic_) {
+      return random_.Between(kKiB, 4 * kMiB);
+    }
+    const double low = std::log(1024.0);
+    const double high = std::log(4194304.0);
+    return static_cast<int64_t>(std::floor(std::exp(low + random_.Unit() * (high - low))));
+  }
+
+  bool logarithmic_;
+  std::unique_ptr<PlasmaAllocator> allocator_;
+  Random random_;
+  std::vector<Allocation> live_;
+  uint64_t operations_ = 0;
+};
+
 struct Packed {
   double filled;
   double churned;
@@ -238,85 +288,74 @@ struct Packed {
   double nanoseconds;
 };
 
-Packed PackOnce(bool logarithmic, uint64_t seed) {
-  const auto allocator = NewAllocator(kGiB);
-  Random random(seed * 7919);
-  std::vector<Allocation> live;
-  uint64_t operations = 0;
-  const auto size = [&] {
-    if (!logarithmic) {
-      return random.Between(kKiB, 4 * kMiB);
-    }
-    const double low = std::log(1024.0);
-    const double high = std::log(4194304.0);
-    return static_cast<int64_t>(std::floor(std::exp(low + random.Unit() * (high - low))));
-  };
-  const auto fill = [&] {
-    for (;;) {
-      operations++;
-      auto allocation = allocator->Allocate(static_cast<size_t>(size()));
-      if (!allocation.has_value()) {
-        return;
-      }
-      live.push_back(std::move(*allocation));
-    }
-  };
-  const auto drop_one = [&] {
-    operations++;
-    const size_t which = random.Below(live.size());
-    allocator->Free(std::move(live[which]));
-    if (which + 1 != live.size()) {
-      live[which] = std::move(live.back());
-    }
-    live.pop_back();
-  };
-  const auto percent = [&] {
-    return 100.0 * static_cast<double>(allocator->Allocated()) / static_cast<double>(kGiB);
-  };
-
+/// Always full.
+Packed PackFull(Packing &packing) {
   Packed packed{};
-  fill();
-  packed.filled = percent();
-  operations = 0;
+  packing.Fill();
+  packed.filled = packing.Percent();
+  const uint64_t before = packing.operations();
   const Time time = TimeOf([&] {
     for (int i = 0; i < 20'000; i++) {
-      drop_one();
-      fill();
+      packing.DropOne();
+      packing.Fill();
     }
   });
-  packed.nanoseconds = time.processor / static_cast<double>(operations);
-  packed.churned = percent();
-  while (percent() > 80) {
-    drop_one();
+  packed.nanoseconds = time.processor / static_cast<double>(packing.operations() - before);
+  packed.churned = packing.Percent();
+  while (packing.Percent() > 80) {
+    packing.DropOne();
   }
-  fill();
-  packed.refilled = percent();
+  packing.Fill();
+  packed.refilled = packing.Percent();
+  return packed;
+}
+
+/// One for one, from four fifths on.
+Packed PackReplacing(Packing &packing) {
+  Packed packed{};
+  while (packing.Percent() < 80) {
+    REQUIRE(packing.Add());
+  }
+  packed.filled = packing.Percent();
+  const uint64_t before = packing.operations();
+  const Time time = TimeOf([&] {
+    bool fits = true;
+    for (int i = 0; i < 20'000 && fits; i++) {
+      packing.DropOne();
+      fits = packing.Add();
+    }
+  });
+  packed.nanoseconds = time.processor / static_cast<double>(packing.operations() - before);
+  packed.churned = packing.Percent();
+  packing.Fill();
+  packed.refilled = packing.Percent();
   return packed;
 }
 
 /// Each seed in a process of its own.
-Outcome Pack(bool logarithmic) {
-  constexpr int kSeeds = 10;
+Outcome Pack(Packed (*pack)(Packing &), bool logarithmic, uint64_t seeds) {
   Packed sum{};
   double worst = 100;
-  for (uint64_t seed = 1; seed <= kSeeds; seed++) {
+  const auto count = static_cast<double>(seeds);
+  for (uint64_t seed = 1; seed <= seeds; seed++) {
     int ends[2];
     REQUIRE(pipe(ends) == 0);
     const pid_t child = fork();
     REQUIRE(child >= 0);
     Packed packed{};
     if (child == 0) {
-      packed = PackOnce(logarithmic, seed);
+      Packing packing(logarithmic, seed);
+      packed = pack(packing);
       _exit(write(ends[1], &packed, sizeof packed) == sizeof packed ? 0 : 1);
     }
     REQUIRE(read(ends[0], &packed, sizeof packed) == sizeof packed);
     waitpid(child, nullptr, 0);
     close(ends[0]);
     close(ends[1]);
-    sum.filled += packed.filled / kSeeds;
-    sum.churned += packed.churned / kSeeds;
-    sum.refilled += packed.refilled / kSeeds;
-    sum.nanoseconds += packed.nanoseconds / kSeeds;
+    sum.filled += packed.filled / count;
+    sum.churned += packed.churned / count;
+    sum.refilled += packed.refilled / count;
+    sum.nanoseconds += packed.nanoseconds / count;
     worst = std::min(worst, packed.refilled);
   }
   return {sum.refilled,
@@ -555,8 +594,10 @@ const std::vector<Row> &Rows() {
       {"evict_stall_1m", EvictStall},
       {"heap_per_object", [] { return HeapOf(false); }},
       {"heap_after_delete", [] { return HeapOf(true); }},
-      {"pack_uniform", [] { return Pack(false); }},
-      {"pack_log", [] { return Pack(true); }},
+      {"pack_uniform", [] { return Pack(PackFull, false, 10); }},
+      {"pack_log", [] { return Pack(PackFull, true, 10); }},
+      {"pack_replacing_uniform", [] { return Pack(PackReplacing, false, 20); }},
+      {"pack_replacing_log", [] { return Pack(PackReplacing, true, 20); }},
   };
   return rows;
 }

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use cxx::UniquePtr;
 use ray_object_manager::plasma::allocator::{AllocError, Allocation, Allocator, FreeError, MemFd};
 use ray_object_manager::plasma::mappings;
-use ray_object_manager::plasma::plasma_allocator::{PlasmaAllocator, PlasmaAllocatorConfig};
+use ray_object_manager::plasma::plasma_allocator::{
+    PlasmaAllocator, PlasmaAllocatorConfig, Region,
+};
 
 use crate::logging;
 
@@ -67,13 +69,12 @@ pub mod ffi {
         type AllocatorHandle;
 
         fn allocator_new(options: &AllocatorOptions) -> Result<Box<AllocatorHandle>>;
-        fn allocate(
-            self: &AllocatorHandle,
-            bytes: usize,
-            fallback: bool,
-            out: &mut RawAllocation,
-        ) -> bool;
-        fn free(self: &AllocatorHandle, address: usize) -> Result<()>;
+        fn primary_region(self: &AllocatorHandle) -> RawAllocation;
+        fn allocate(self: &AllocatorHandle, bytes: usize) -> usize;
+        fn fallback_allocate(self: &AllocatorHandle, bytes: usize, out: &mut RawAllocation)
+            -> bool;
+        fn free(self: &AllocatorHandle, address: usize) -> bool;
+        fn why_not_freed(address: usize) -> String;
         fn footprint_limit(self: &AllocatorHandle) -> i64;
         fn allocated(self: &AllocatorHandle) -> i64;
         fn fallback_allocated(self: &AllocatorHandle) -> i64;
@@ -97,25 +98,43 @@ impl AllocatorHandle {
         work(unsafe { &mut *self.allocator.get() })
     }
 
-    fn allocate(&self, bytes: usize, fallback: bool, out: &mut ffi::RawAllocation) -> bool {
-        let result = self.with(|allocator| match fallback {
-            true => allocator.fallback_allocate(bytes),
-            false => allocator.allocate(bytes),
-        });
-        match result {
-            Ok(allocation) => {
-                *out = raw(&allocation);
-                true
+    /// An allocation of no bytes at the start of the primary region: what all its allocations have in common.
+    fn primary_region(&self) -> ffi::RawAllocation {
+        self.with(|allocator| {
+            let record = allocator.region().record();
+            ffi::RawAllocation {
+                address: allocator.region().base() as usize,
+                fd: record.fd.fd,
+                unique_fd_id: record.fd.unique_id,
+                mmap_size: record.size,
+                ..NO_ALLOCATION
             }
-            Err(error) => {
-                report(&error);
-                false
-            }
+        })
+    }
+
+    /// An address in the primary region, or 0. It comes back in a register: an [`Allocation`] would be written here, and
+    /// read again in other words before it has left the processor.
+    fn allocate(&self, bytes: usize) -> usize {
+        match self.with(|allocator| allocator.allocate_quickly(bytes)) {
+            Some(address) => address.as_ptr() as usize,
+            None => self.allocate_slowly(bytes),
         }
     }
 
-    fn free(&self, address: usize) -> Result<(), FreeError> {
-        self.with(|allocator| allocator.free(allocation_at(address)))
+    #[inline(never)]
+    fn allocate_slowly(&self, bytes: usize) -> usize {
+        let result = self.with(|allocator| allocator.allocate(bytes)).inspect_err(report);
+        result.map_or(0, |allocation| allocation.address as usize)
+    }
+
+    fn fallback_allocate(&self, bytes: usize, out: &mut ffi::RawAllocation) -> bool {
+        let result = self.with(|allocator| allocator.fallback_allocate(bytes));
+        result.inspect_err(report).map(|allocation| *out = raw(&allocation)).is_ok()
+    }
+
+    /// Whether there was a live allocation at `address`, which is free now. [`why_not_freed`] has the words for it.
+    fn free(&self, address: usize) -> bool {
+        self.with(|allocator| allocator.free_address(address)).is_ok()
     }
 
     fn footprint_limit(&self) -> i64 {
@@ -135,6 +154,12 @@ impl AllocatorHandle {
     }
 }
 
+fn why_not_freed(address: usize) -> String {
+    let error = if address == 0 { FreeError::Null } else { FreeError::NotAllocated(address) };
+    error.to_string()
+}
+
+#[cold]
 fn report(error: &AllocError) {
     match error {
         AllocError::OutOfSpace { .. } => log::error!("{error}"),
@@ -200,10 +225,6 @@ const NO_ALLOCATION: ffi::RawAllocation = ffi::RawAllocation {
     mmap_size: 0,
     fallback_allocated: false,
 };
-
-fn allocation_at(address: usize) -> Allocation {
-    cooked(&ffi::RawAllocation { address, ..NO_ALLOCATION })
-}
 
 fn find_mapping(address: usize, out: &mut ffi::RawMapping) -> bool {
     let found = mappings::find(address).map(|(base, record)| raw_mapping(base, &record));

@@ -75,6 +75,10 @@ inline std::array<std::uint8_t, 28> ArrayOf(const ray::ObjectID &id) {
 struct AllocationAccess {
   static plasma::Allocation Make(const RawAllocation &raw);
   static RawAllocation Raw(const plasma::Allocation &allocation);
+  static void Place(const plasma::Allocation &primary,
+                    std::size_t address,
+                    std::size_t bytes,
+                    plasma::Allocation &out);
 };
 
 /// Calls an allocator from C++. The allocator outlives the hook.

@@ -25,7 +25,48 @@ rust::Vec<std::uint8_t> PathBytes(const std::string &path) {
   return bytes;
 }
 
+Handle<AllocatorHandle> NewAllocator(const std::string &plasma_directory,
+                                     const std::string &fallback_directory,
+                                     bool hugepage_enabled,
+                                     int64_t footprint_limit) {
+  AllocatorOptions options;
+  options.plasma_directory = PathBytes(plasma_directory);
+  options.fallback_directory = PathBytes(fallback_directory);
+  options.hugepage_enabled = hugepage_enabled;
+  options.preallocate = RayConfig::instance().preallocate_plasma_memory();
+  options.exclude_from_core_dump =
+      RayConfig::instance().raylet_core_dump_exclude_plasma_store();
+  options.footprint_limit = footprint_limit;
+  try {
+    return Handle<AllocatorHandle>(allocator_new(options).into_raw());
+  } catch (const rust::Error &error) {
+    RAY_LOG(FATAL) << "PlasmaAllocator initialization failed: " << error.what();
+  }
+  return nullptr;
+}
+
+/// Two words that are stored at once.
+using Pair = std::int64_t __attribute__((vector_size(16)));
+
 }  // namespace
+
+/// A copy of `primary`, but for the place. Callers copy an allocation 16 bytes at a time, right after it was made; a processor
+/// passes on what was stored a moment ago only if it was stored in one piece.
+inline void AllocationAccess::Place(const plasma::Allocation &primary,
+                                    std::size_t address,
+                                    std::size_t bytes,
+                                    plasma::Allocation &out) {
+  const auto signed_bytes = static_cast<std::int64_t>(bytes);
+  const auto offset =
+      static_cast<std::int64_t>(address - reinterpret_cast<std::size_t>(primary.address_));
+  Pair pairs[4];
+  std::memcpy(pairs, static_cast<const void *>(&primary), sizeof pairs);
+  pairs[0] = Pair{static_cast<std::int64_t>(address), signed_bytes};
+  pairs[2] = Pair{offset, 0};  // and the device
+  static_assert(sizeof pairs == sizeof out);
+  std::memcpy(static_cast<void *>(&out), pairs, sizeof pairs);
+}
+
 }  // namespace plasma_rs
 
 namespace plasma {
@@ -33,45 +74,36 @@ namespace plasma {
 PlasmaAllocator::PlasmaAllocator(const std::string &plasma_directory,
                                  const std::string &fallback_directory,
                                  bool hugepage_enabled,
-                                 int64_t footprint_limit) {
-  plasma_rs::AllocatorOptions options;
-  options.plasma_directory = plasma_rs::PathBytes(plasma_directory);
-  options.fallback_directory = plasma_rs::PathBytes(fallback_directory);
-  options.hugepage_enabled = hugepage_enabled;
-  options.preallocate = RayConfig::instance().preallocate_plasma_memory();
-  options.exclude_from_core_dump =
-      RayConfig::instance().raylet_core_dump_exclude_plasma_store();
-  options.footprint_limit = footprint_limit;
-  try {
-    handle_.reset(plasma_rs::allocator_new(options).into_raw());
-  } catch (const rust::Error &error) {
-    RAY_LOG(FATAL) << "PlasmaAllocator initialization failed: " << error.what();
-  }
-}
+                                 int64_t footprint_limit)
+    : handle_(plasma_rs::NewAllocator(
+          plasma_directory, fallback_directory, hugepage_enabled, footprint_limit)),
+      primary_(plasma_rs::AllocationAccess::Make(handle_->primary_region())) {}
 
 PlasmaAllocator::~PlasmaAllocator() = default;
 
 std::optional<Allocation> PlasmaAllocator::Allocate(size_t bytes) {
-  return AllocateFrom(bytes, /*fallback=*/false);
+  // One object from here to the caller, who copies it once more.
+  std::optional<Allocation> allocation;
+  const std::size_t address = handle_->allocate(bytes);
+  if (address != 0) {
+    allocation.emplace(Allocation{});
+    plasma_rs::AllocationAccess::Place(primary_, address, bytes, *allocation);
+  }
+  return allocation;
 }
 
 std::optional<Allocation> PlasmaAllocator::FallbackAllocate(size_t bytes) {
-  return AllocateFrom(bytes, /*fallback=*/true);
-}
-
-std::optional<Allocation> PlasmaAllocator::AllocateFrom(size_t bytes, bool fallback) {
   plasma_rs::RawAllocation raw;
-  if (!handle_->allocate(bytes, fallback, raw)) {
+  if (!handle_->fallback_allocate(bytes, raw)) {
     return std::nullopt;
   }
   return plasma_rs::AllocationAccess::Make(raw);
 }
 
 void PlasmaAllocator::Free(Allocation allocation) {
-  try {
-    handle_->free(reinterpret_cast<std::size_t>(allocation.address_));
-  } catch (const rust::Error &error) {
-    RAY_LOG(FATAL) << "Check failed: " << error.what();
+  const auto address = reinterpret_cast<std::size_t>(allocation.address_);
+  if (!handle_->free(address)) {
+    RAY_LOG(FATAL) << "Check failed: " << std::string(plasma_rs::why_not_freed(address));
   }
 }
 

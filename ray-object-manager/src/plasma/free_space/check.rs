@@ -13,16 +13,42 @@ pub(crate) struct Piece {
 }
 
 impl FreeSpace {
-    /// All pieces by rising offset; the last one is the top, which may be empty.
+    /// All pieces by rising offset, what is free and adjoins as one. The last one is free, and may be empty.
     pub(crate) fn pieces(&self) -> impl Iterator<Item = Piece> + '_ {
         let mut next = Some(self.records.at(TOP).next);
         std::iter::from_fn(move || {
-            let index = next?;
-            let record = self.records.at(index);
-            next = (index != TOP).then_some(record.next);
-            let live = record.state() == State::Live;
-            Some(Piece { offset: record.offset(), size: record.size, live })
+            let mut piece = self.piece(next?);
+            next = self.after(next?);
+            while let Some(index) = next.filter(|&index| !piece.live && !self.piece(index).live) {
+                piece.size += self.records.at(index).size;
+                next = self.after(index);
+            }
+            Some(piece)
         })
+    }
+
+    fn piece(&self, index: u32) -> Piece {
+        let record = self.records.at(index);
+        Piece { offset: record.offset(), size: record.size, live: record.is_live() }
+    }
+
+    fn after(&self, index: u32) -> Option<u32> {
+        (index != TOP).then_some(self.records.at(index).next)
+    }
+
+    /// Offsets and sizes of the pieces in quick lists.
+    #[cfg(test)]
+    pub(super) fn quick_pieces(&self) -> Vec<(u64, u64)> {
+        let mut index = self.records.at(TOP).next;
+        let mut pieces = Vec::new();
+        while index != TOP {
+            let record = self.records.at(index);
+            if record.is_quick() {
+                pieces.push((record.offset(), record.size));
+            }
+            index = record.next;
+        }
+        pieces
     }
 
     /// Granules of the largest free piece.
@@ -56,29 +82,31 @@ impl FreeSpace {
     pub(crate) fn check(&self) -> Result<(), String> {
         let (live, listed) = self.check_ring()?;
         let mut seen = 0;
-        for bin in 1..small::SIZES {
-            seen += self.check_list(bin)?;
-        }
-        let mut large = Vec::new();
-        self.large.check(&self.records, |index| large.push(index))?;
-        for index in large {
-            self.check_listed(index)?;
-            ensure(
-                SmallBins::bin(self.records.at(index).size).is_none(),
-                "a small piece in a trie",
-            )?;
-            seen += 1;
+        for (number, zone) in self.zones.iter().enumerate() {
+            for bin in 1..small::SIZES {
+                seen += self.check_list(number, &zone.small, bin)?;
+            }
+            let mut large = Vec::new();
+            zone.large.check(&self.records, |index| large.push(index))?;
+            for index in large {
+                self.check_listed(number, index)?;
+                let size = self.records.at(index).size;
+                ensure(SmallBins::bin(size).is_none(), "a small piece in a trie")?;
+                seen += 1;
+            }
         }
         ensure(seen == listed, "free pieces and listed pieces differ in number")?;
-        ensure(self.live.len() == live, "live pieces and the table differ in number")?;
-        let numbered = self.records.unused() + live + listed + 1;
+        self.quick.check(&self.records, self.granules)?;
+        let quick = self.quick.len();
+        ensure(self.live.len() == live + quick, "live pieces and the table differ in number")?;
+        let numbered = self.records.unused() + live + quick + listed + 1;
         ensure(self.records.len() == numbered, "a record is neither used nor unused")
     }
 
     /// Counts live and listed pieces.
     fn check_ring(&self) -> Result<(usize, usize), String> {
-        let (mut live, mut listed, mut free) = (0, 0, 0);
-        let (mut at, mut prev, mut prev_live) = (0, TOP, true);
+        let (mut live, mut listed, mut quick, mut free) = (0, 0, 0, 0);
+        let (mut at, mut prev, mut prev_free) = (0, TOP, false);
         let mut index = self.records.at(TOP).next;
         loop {
             let record = *self.records.at(index);
@@ -87,8 +115,10 @@ impl FreeSpace {
                 return wrong("does not adjoin the one before");
             }
             match record.state() {
-                State::Live => {
-                    live += 1;
+                State::Live | State::Quick => {
+                    live += usize::from(record.is_live());
+                    quick += usize::from(record.is_quick());
+                    free += if record.is_quick() { record.size } else { 0 };
                     if self.live.find(&self.records, at) != Some(index) || record.size == 0 {
                         return wrong("is empty or not in the table");
                     }
@@ -96,14 +126,14 @@ impl FreeSpace {
                 State::Free => {
                     free += record.size;
                     listed += usize::from(index != TOP);
-                    if !prev_live || (record.size == 0 && index != TOP) {
+                    if prev_free || (record.size == 0 && index != TOP) {
                         return wrong("is empty or should have merged");
                     }
                 }
                 State::Unused => return wrong("is unused"),
             }
             at += record.size;
-            prev_live = record.state() == State::Live;
+            prev_free = record.is_free();
             if index == TOP {
                 break;
             }
@@ -111,16 +141,17 @@ impl FreeSpace {
         }
         ensure(at == self.granules, "the pieces do not fill the region")?;
         ensure(free == self.free, "the free granules are miscounted")?;
+        ensure(quick == self.quick.len(), "a quick piece is in no list")?;
         Ok((live, listed))
     }
 
-    fn check_list(&self, bin: usize) -> Result<usize, String> {
-        let (mut index, bitmaps_agree) = self.small.head(bin);
+    fn check_list(&self, zone: usize, small: &SmallBins, bin: usize) -> Result<usize, String> {
+        let (mut index, bitmaps_agree) = small.head(bin);
         ensure(bitmaps_agree, "a bitmap is wrong")?;
         let (mut back, mut count) = (NIL, 0);
         while index != NIL {
             let record = self.records.at(index);
-            self.check_listed(index)?;
+            self.check_listed(zone, index)?;
             ensure(record.size == bin as u64, "a piece in the list of another size")?;
             ensure(record.back == back, "a list is not linked both ways")?;
             (back, index, count) = (index, record.forward, count + 1);
@@ -128,8 +159,12 @@ impl FreeSpace {
         Ok(count)
     }
 
-    fn check_listed(&self, index: u32) -> Result<(), String> {
+    fn check_listed(&self, zone: usize, index: u32) -> Result<(), String> {
         let free = index != TOP && self.records.at(index).is_free();
+        ensure(
+            self.zones.number(self.records.at(index).offset()) == zone,
+            "a piece of another zone",
+        )?;
         ensure(free, "a piece that is not free in a list")
     }
 }

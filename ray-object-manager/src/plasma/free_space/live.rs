@@ -1,10 +1,10 @@
-//! Live pieces by offset: a hash table with open addressing.
+//! Live pieces by offset, and those of the quick lists: a hash table with open addressing.
 //!
 //! An entry is the number of a record in its low half and the upper half of the hash in its high
 //! half, 0 when empty. The upper half of the hash also says where an entry wants to lie, so nearly every
 //! question is answered by one line of the cache, and a removal closes the gap by moving what comes after.
 
-use super::records::{Records, State, NIL};
+use super::records::{Records, NIL};
 
 /// The table.
 #[derive(Debug)]
@@ -65,8 +65,9 @@ impl LiveTable {
         self.len += 1;
     }
 
+    /// Where the entry is, and the record, of the piece that begins at `offset`, if one does.
     #[inline]
-    fn position(&self, records: &Records, offset: u64) -> Option<(usize, u32)> {
+    pub(super) fn position(&self, records: &Records, offset: u64) -> Option<(usize, u32)> {
         let tag = tag(offset);
         let mut at = self.home(tag);
         loop {
@@ -88,12 +89,10 @@ impl LiveTable {
         self.position(records, offset).map(|(_, index)| index)
     }
 
-    /// Takes out the piece that begins at `offset`, if one does.
+    /// Takes out the entry at a position that [`Self::position`] gave, with no change in between.
     #[inline]
-    pub(super) fn remove(&mut self, records: &Records, offset: u64) -> Option<u32> {
-        let (mut gap, index) = self.position(records, offset)?;
-        debug_assert!(records.at(index).state() == State::Live);
-        let mut at = gap;
+    pub(super) fn remove_at(&mut self, position: usize) {
+        let (mut gap, mut at) = (position, position);
         loop {
             at = self.after(at);
             let entry = self.entries[at];
@@ -110,6 +109,12 @@ impl LiveTable {
         }
         self.entries[gap] = 0;
         self.len -= 1;
+    }
+
+    /// Takes out the piece that begins at `offset`, if one does.
+    pub(super) fn remove(&mut self, records: &Records, offset: u64) -> Option<u32> {
+        let (position, index) = self.position(records, offset)?;
+        self.remove_at(position);
         Some(index)
     }
 

@@ -2,7 +2,8 @@
 //!
 //! Everything is counted in granules of 64 bytes. Each piece, free or live, has a [`Record`]; pieces
 //! that adjoin know each other, so that a piece which becomes free merges with its neighbours at once. Free
-//! pieces are found by size ([`small`], [`large`]), live ones by their offset in a hash table.
+//! pieces are found by size in the zones of the region ([`zones`], [`small`], [`large`]), live ones by their offset in a hash table. Small pieces rest for a while in
+//! lists of their own ([`quick`]) before they merge.
 //!
 //! The piece at the end of the region, the *top*, is in no list. It is cut from its low end, and only
 //! when nothing else is large enough: so memory that was used before is used again before memory that
@@ -11,15 +12,17 @@
 mod check;
 mod large;
 mod live;
+mod quick;
 mod records;
 mod small;
 #[cfg(test)]
 mod tests;
+mod zones;
 
-use large::LargeBins;
 use live::LiveTable;
-use records::{Record, Records, State, MAX_GRANULES, TOP};
-use small::SmallBins;
+use quick::QuickLists;
+use records::{Record, Records, MAX_GRANULES, TOP};
+use zones::Zones;
 
 /// Bytes of a granule.
 pub(super) const GRANULE: usize = super::allocator::ALIGNMENT;
@@ -45,9 +48,10 @@ impl Fit {
 #[derive(Debug)]
 pub(super) struct FreeSpace {
     records: Records,
-    small: SmallBins,
-    large: LargeBins,
+    zones: Zones,
+    /// Of the live pieces and the quick ones.
     live: LiveTable,
+    quick: QuickLists,
     granules: u64,
     free: u64,
 }
@@ -58,23 +62,39 @@ impl FreeSpace {
         let granules = granules.min(MAX_GRANULES);
         Self {
             records: Records::new(Record::free(0, granules)),
-            small: SmallBins::new(),
-            large: LargeBins::new(),
+            zones: Zones::new(granules),
             live: LiveTable::new(),
+            quick: QuickLists::new(granules),
             granules,
             free: granules,
         }
     }
 
-    /// Where `bytes` would go; nothing changes. At least a granule, so that each has its own address.
+    /// Gives out again what was freed a moment ago and has the right size. The offset.
     #[inline(always)]
-    pub(super) fn find(&self, bytes: usize) -> Option<Fit> {
-        let size = bytes.div_ceil(GRANULE).max(1) as u64;
+    pub(super) fn take_quick(&mut self, bytes: usize) -> Option<u64> {
+        let size = granules(bytes);
+        let index = self.quick.pop(&self.records, size)?;
+        self.free -= size;
+        let record = self.records.at_mut(index);
+        let offset = record.offset();
+        record.set_live(offset, slack(size, bytes));
+        Some(offset)
+    }
+
+    /// Where `bytes` would go: at least a granule, so that each has its own address. Pieces may merge; what is live and how
+    /// much is free stays the same. To be asked after [`Self::take_quick`].
+    pub(super) fn find(&mut self, bytes: usize) -> Option<Fit> {
+        let size = granules(bytes);
         if !self.records.has_room() {
             return None;
         }
-        let small = SmallBins::bin(size).and_then(|bin| self.small.best_fit(bin));
-        let index = match small.or_else(|| self.large.best_fit(size)) {
+        let mut fit = self.zones.best_fit(&self.records, size);
+        if fit.is_none() && self.quick.len() > 0 {
+            self.consolidate();
+            fit = self.zones.best_fit(&self.records, size);
+        }
+        let index = match fit {
             Some(index) => index,
             None if self.records.at(TOP).size >= size => TOP,
             None => return None,
@@ -87,7 +107,8 @@ impl FreeSpace {
     #[inline]
     pub(super) fn take(&mut self, fit: Fit, bytes: usize) {
         let Fit { index, size, offset } = fit;
-        let slack = (size * GRANULE as u64).wrapping_sub(bytes as u64);
+        let slack = slack(size, bytes);
+        self.free -= size;
         let index = match index {
             TOP => {
                 let top = self.records.at_mut(TOP);
@@ -100,7 +121,7 @@ impl FreeSpace {
                 index
             }
             _ => {
-                self.unlist(index);
+                self.zones.remove(&mut self.records, index);
                 let record = self.records.at_mut(index);
                 let rest = record.size - size;
                 record.set_live(offset, slack);
@@ -111,28 +132,58 @@ impl FreeSpace {
                     let record = self.records.at_mut(free);
                     record.size = rest;
                     record.set_free(offset + size);
-                    self.list(free);
+                    self.zones.insert(&mut self.records, free);
                 }
                 index
             }
         };
-        self.free -= size;
         self.live.insert(offset, index);
     }
 
     /// Makes the live piece at `offset` free again. The bytes that had been asked for, or nothing
     /// if no live piece begins there.
-    #[inline]
+    #[inline(always)]
     pub(super) fn release(&mut self, offset: u64) -> Option<usize> {
-        let mut index = self.live.remove(&self.records, offset)?;
+        let (position, index) = self.live.position(&self.records, offset)?;
         let record = self.records.at(index);
-        let (mut size, prev, next, slack) = (record.size, record.prev, record.next, record.slack());
+        if !record.is_live() {
+            return None;
+        }
+        let (size, slack) = (record.size, record.slack());
         // A piece fits in memory, so its size does in `usize`.
         let bytes = usize::try_from(size).unwrap_or(usize::MAX).saturating_mul(GRANULE) - slack;
         self.free += size;
-        let mut offset = offset;
+        if !self.quick.push(&mut self.records, index, size) {
+            self.release_merged(position, index);
+        }
+        Some(bytes)
+    }
+
+    fn release_merged(&mut self, position: usize, index: u32) {
+        self.live.remove_at(position);
+        self.merge(index);
+        self.compact();
+    }
+
+    /// Merges all pieces of the quick lists. How many there were.
+    #[cold]
+    fn consolidate(&mut self) -> usize {
+        let pieces = self.quick.len();
+        while let Some(index) = self.quick.pop_any(&self.records) {
+            let offset = self.records.at(index).offset();
+            let entry = self.live.remove(&self.records, offset);
+            debug_assert_eq!(entry, Some(index));
+            self.merge(index);
+        }
+        pieces
+    }
+
+    /// Makes one piece of a piece that is in no list and its free neighbours, and lists it.
+    fn merge(&mut self, mut index: u32) {
+        let Record { mut size, prev, next, .. } = *self.records.at(index);
+        let mut offset = self.records.at(index).offset();
         if prev != TOP && self.records.at(prev).is_free() {
-            self.unlist(prev);
+            self.zones.remove(&mut self.records, prev);
             size += self.records.at(prev).size;
             offset = self.records.at(prev).offset();
             self.absorb(index);
@@ -145,17 +196,15 @@ impl FreeSpace {
             self.absorb(index);
         } else {
             if self.records.at(next).is_free() {
-                self.unlist(next);
+                self.zones.remove(&mut self.records, next);
                 size += self.records.at(next).size;
                 self.absorb(next);
             }
             let record = self.records.at_mut(index);
             record.set_free(offset);
             record.size = size;
-            self.list(index);
+            self.zones.insert(&mut self.records, index);
         }
-        self.compact();
-        Some(bytes)
     }
 
     /// Enters a new piece just before another one of the ring. Its place and size are still to be set.
@@ -180,28 +229,13 @@ impl FreeSpace {
         self.records.remove(index);
     }
 
-    #[inline]
-    fn list(&mut self, index: u32) {
-        match SmallBins::bin(self.records.at(index).size) {
-            Some(bin) => self.small.insert(&mut self.records, bin, index),
-            None => self.large.insert(&mut self.records, index),
-        }
-    }
-
-    #[inline]
-    fn unlist(&mut self, index: u32) {
-        match SmallBins::bin(self.records.at(index).size) {
-            Some(bin) => self.small.remove(&mut self.records, bin, index),
-            None => self.large.remove(&self.records, index),
-        }
-    }
-
     /// Gives bookkeeping memory back after very many pieces have gone, a little at each release.
     #[inline]
     fn compact(&mut self) {
         if self.records.is_sparse() {
+            let releases = self.consolidate() + 1;
             // Two moves for at most two records that a release takes out.
-            for _ in 0..2 {
+            for _ in 0..2 * releases {
                 let Some((from, to)) = self.records.cut() else { break };
                 self.renumber(from, to);
             }
@@ -218,25 +252,37 @@ impl FreeSpace {
         let record = *self.records.at(to);
         self.records.at_mut(record.prev).next = to;
         self.records.at_mut(record.next).prev = to;
-        match (record.state(), SmallBins::bin(record.size)) {
-            (State::Live, _) => self.live.renumber(record.offset(), from, to),
-            (_, Some(bin)) => self.small.moved(&mut self.records, bin, to),
-            (_, None) => self.large.moved(&self.records, to),
+        if record.is_live() {
+            self.live.renumber(record.offset(), from, to);
+        } else {
+            self.zones.moved(&mut self.records, to);
         }
     }
 
     /// Live pieces.
     pub(super) fn num_live(&self) -> usize {
-        self.live.len()
+        self.live.len() - self.quick.len()
     }
 
-    /// Granules in free pieces.
+    /// Granules in free pieces, merged or not.
     pub(super) fn free_granules(&self) -> u64 {
         self.free
     }
 
     /// Bytes of memory that the bookkeeping takes.
     pub(super) fn footprint(&self) -> usize {
-        self.records.footprint() + self.large.footprint() + self.live.footprint()
+        self.records.footprint() + self.zones.footprint() + self.live.footprint()
     }
+}
+
+/// Granules for so many bytes; at least one, so that each piece has its own address.
+#[inline]
+fn granules(bytes: usize) -> u64 {
+    bytes.div_ceil(GRANULE).max(1) as u64
+}
+
+/// What a piece of so many granules has beyond `bytes`.
+#[inline]
+fn slack(size: u64, bytes: usize) -> u64 {
+    (size * GRANULE as u64).wrapping_sub(bytes as u64)
 }

@@ -16,6 +16,8 @@ pub(super) enum State {
     Free,
     /// A piece that was given out.
     Live,
+    /// A small piece that can be given out, but is not merged yet ([`super::quick`]).
+    Quick,
 }
 
 /// A piece of the region. Two of them fill a line of the processor's cache.
@@ -29,8 +31,8 @@ pub(super) struct Record {
     /// The pieces before and after this one; the list is a ring that closes at the top.
     pub(super) prev: u32,
     pub(super) next: u32,
-    /// Neighbours in a list of free pieces of one size, or of unused records. In a large free piece
-    /// `forward` is the number of its node.
+    /// Neighbours in a list of free pieces of one size, or of unused records; a quick list has no `back`. In a large free
+    /// piece `forward` is the number of its node.
     pub(super) forward: u32,
     pub(super) back: u32,
 }
@@ -42,6 +44,7 @@ const STATE_SHIFT: u32 = 8;
 const SLACK_MASK: u64 = 0x7f;
 const FREE_BIT: u64 = 1 << STATE_SHIFT;
 const LIVE_BIT: u64 = 2 << STATE_SHIFT;
+const QUICK_BIT: u64 = 4 << STATE_SHIFT;
 
 /// Granules that offsets can count: more than an address space has.
 pub(super) const MAX_GRANULES: u64 = u64::MAX >> OFFSET_SHIFT;
@@ -60,9 +63,10 @@ impl Record {
 
     #[inline]
     pub(super) fn state(&self) -> State {
-        match self.place & (FREE_BIT | LIVE_BIT) {
+        match self.place & (FREE_BIT | LIVE_BIT | QUICK_BIT) {
             FREE_BIT => State::Free,
             LIVE_BIT => State::Live,
+            QUICK_BIT => State::Quick,
             _ => State::Unused,
         }
     }
@@ -70,6 +74,16 @@ impl Record {
     #[inline]
     pub(super) fn is_free(&self) -> bool {
         self.place & FREE_BIT != 0
+    }
+
+    #[inline]
+    pub(super) fn is_live(&self) -> bool {
+        self.place & LIVE_BIT != 0
+    }
+
+    #[inline]
+    pub(super) fn is_quick(&self) -> bool {
+        self.place & QUICK_BIT != 0
     }
 
     /// Bytes of a live piece's last granule that were not asked for; a whole one for a request of 0 bytes.
@@ -82,6 +96,12 @@ impl Record {
     #[inline]
     pub(super) fn set_free(&mut self, offset: u64) {
         self.place = (offset << OFFSET_SHIFT) | FREE_BIT;
+    }
+
+    /// A live piece becomes one of a quick list.
+    #[inline]
+    pub(super) fn set_quick(&mut self) {
+        self.place = (self.place & !(LIVE_BIT | SLACK_MASK)) | QUICK_BIT;
     }
 
     #[inline]

@@ -58,19 +58,32 @@ impl Model {
         (offset, bytes)
     }
 
-    /// The gaps that are not at the end: the least size in granules that is at least `wanted`.
-    fn best_gap(&self, wanted: u64) -> Option<u64> {
+    /// The gaps that are not at the end, as they are between live pieces and quick ones (offsets and sizes): the
+    /// least score of those with at least `wanted` granules.
+    fn best_gap(&self, space: &FreeSpace, quick: &[(u64, u64)], wanted: u64) -> Option<u64> {
+        let mut used: BTreeMap<u64, u64> = quick.iter().copied().collect();
+        used.extend(self.live.iter().map(|(offset, (size, _))| (*offset, *size)));
         let mut at = 0;
         let mut best = None;
-        for (offset, (size, _)) in &self.live {
+        for (offset, size) in used {
             let gap = offset - at;
-            if gap >= wanted && best.is_none_or(|best| gap < best) {
-                best = Some(gap);
+            if gap >= wanted {
+                let score = space.zones.score(at, gap);
+                best = Some(best.map_or(score, |best: u64| best.min(score)));
             }
             at = offset + size;
         }
         best
     }
+}
+
+/// Where `bytes` are now.
+fn allocate(space: &mut FreeSpace, bytes: usize) -> Option<u64> {
+    space.take_quick(bytes).or_else(|| {
+        let fit = space.find(bytes)?;
+        space.take(fit, bytes);
+        Some(fit.offset)
+    })
 }
 
 fn whole(space: &FreeSpace, granules: u64) {
@@ -101,14 +114,11 @@ fn run(seed: u64, granules: u64, largest: u64, operations: usize) -> usize {
     let mut refused = 0;
     for step in 0..operations {
         // Waves: mostly allocating, then mostly freeing.
-        let allocate = random.below(100) < if step / 4096 % 2 == 0 { 60 } else { 42 };
-        if allocate || model.offsets.is_empty() {
+        let adding = random.below(100) < if step / 4096 % 2 == 0 { 60 } else { 42 };
+        if adding || model.offsets.is_empty() {
             let bytes = size(&mut random, largest);
-            match space.find(bytes) {
-                Some(fit) => {
-                    space.take(fit, bytes);
-                    model.insert(fit.offset, bytes, granules);
-                }
+            match allocate(&mut space, bytes) {
+                Some(offset) => model.insert(offset, bytes, granules),
                 None => {
                     refused += 1;
                     let wanted = (bytes.div_ceil(GRANULE) as u64).max(1);
@@ -154,9 +164,10 @@ fn a_million_random_operations_agree_with_the_model() {
 }
 
 #[test]
-fn the_least_gap_that_is_enough_is_taken_and_the_top_last() {
-    // From far below to far above the border between lists and tries.
-    for (seed, largest) in [(11, 1 << 12), (12, 1 << 25), (13, 1 << 36)] {
+fn the_best_gap_is_taken_and_the_top_last() {
+    // From far below to far above the border between lists and tries; the last one over all zones.
+    let mut zones = [0; 8];
+    for (seed, largest) in [(11, 1 << 12), (12, 1 << 25), (13, 1 << 36), (14, 1 << 39)] {
         let mut random = Random(seed);
         let granules = 1 << 40;
         let (mut space, mut model) = (FreeSpace::new(granules), Model::default());
@@ -164,10 +175,18 @@ fn the_least_gap_that_is_enough_is_taken_and_the_top_last() {
             if random.below(100) < if step < 1500 { 80 } else { 50 } {
                 let bytes = size(&mut random, largest);
                 let wanted = (bytes.div_ceil(GRANULE) as u64).max(1);
+                if let Some(offset) = space.take_quick(bytes) {
+                    model.insert(offset, bytes, granules);
+                    continue;
+                }
                 let fit = space.find(bytes).unwrap();
                 let piece = space.records.at(fit.index).size;
-                match model.best_gap(wanted) {
-                    Some(best) => assert_eq!(piece, best, "seed {seed}, step {step}"),
+                match model.best_gap(&space, &space.quick_pieces(), wanted) {
+                    Some(best) => {
+                        let score = space.zones.score(fit.offset, piece);
+                        assert_eq!(score, best, "seed {seed}, step {step}");
+                        zones[space.zones.number(fit.offset)] += 1;
+                    }
                     None => {
                         let end = model.live.last_key_value().map_or(0, |(at, live)| at + live.0);
                         assert_eq!(fit.offset, end, "the top is cut from its low end");
@@ -182,6 +201,44 @@ fn the_least_gap_that_is_enough_is_taken_and_the_top_last() {
         }
         space.check().unwrap();
     }
+    assert!(zones.iter().filter(|&&taken| taken > 10).count() > 2, "{zones:?}");
+}
+
+#[test]
+fn a_piece_farther_from_the_start_must_be_that_much_better() {
+    // A zone has 2^17 granules, and a step is 8 of them.
+    for (low, high, wins) in [(120, 110, 1 << 17), (120, 112, 1000), (120, 116, 1000)] {
+        let mut space = FreeSpace::new(1 << 20);
+        for granules in [1000, low, 880 - low, (1 << 17) - 1880, high, 40] {
+            allocate(&mut space, granules * GRANULE).unwrap();
+        }
+        space.release(1000).unwrap();
+        space.release(1 << 17).unwrap();
+        assert_eq!(allocate(&mut space, 90 * GRANULE), Some(wins), "{low} or {high}");
+        space.check().unwrap();
+    }
+}
+
+#[test]
+fn small_pieces_are_reused_before_they_merge_and_merge_before_a_refusal() {
+    let mut space = FreeSpace::new(4096);
+    let offsets: Vec<u64> = (0..64).map(|_| allocate(&mut space, 128).unwrap()).collect();
+    for &offset in &offsets[..10] {
+        assert_eq!(space.release(offset), Some(128));
+        assert_eq!(space.release(offset), None, "a second time");
+    }
+    assert_eq!((space.num_live(), space.free_granules()), (54, 4096 - 108));
+    space.check().unwrap();
+    // The last one freed is the first one given out.
+    assert_eq!(allocate(&mut space, 100), Some(offsets[9]));
+    assert_eq!(space.release(offsets[9]), Some(100));
+    // They count as one piece, and become one when it is needed.
+    assert_eq!(space.largest_free(), 4096 - 128);
+    let top = allocate(&mut space, (4096 - 128) * 64).unwrap();
+    assert_eq!(top, 128);
+    assert_eq!(allocate(&mut space, 21 * 64), None);
+    assert_eq!(allocate(&mut space, 20 * 64), Some(0));
+    space.check().unwrap();
 }
 
 #[test]
@@ -189,26 +246,21 @@ fn unused_memory_stays_unused_as_long_as_used_memory_is_enough() {
     let mut space = FreeSpace::new(1 << 20);
     let mut offsets = Vec::new();
     for _ in 0..1000 {
-        let fit = space.find(6400).unwrap();
-        space.take(fit, 6400);
-        offsets.push(fit.offset);
+        offsets.push(allocate(&mut space, 6400).unwrap());
     }
     let mut random = Random(7);
     for _ in 0..10_000 {
         let at = random.index(offsets.len());
         space.release(offsets[at]).unwrap();
-        let fit = space.find(6400).unwrap();
-        space.take(fit, 6400);
-        assert!(fit.end() <= 100_000, "went on to memory never used before");
-        offsets[at] = fit.offset;
+        offsets[at] = allocate(&mut space, 6400).unwrap();
+        assert!(offsets[at] + 100 <= 100_000, "went on to memory never used before");
     }
 }
 
 #[test]
 fn an_address_that_does_not_begin_a_live_piece_is_refused() {
     let mut space = FreeSpace::new(100);
-    let fit = space.find(640).unwrap();
-    space.take(fit, 640);
+    assert_eq!(allocate(&mut space, 640), Some(0));
     for offset in (1..200).chain([u64::MAX, 1 << 40]) {
         assert_eq!(space.release(offset), None);
     }
@@ -224,9 +276,7 @@ fn sizes_at_the_borders() {
     assert!(space.find(64 * 64 + 1).is_none());
     assert!(space.find(usize::MAX).is_none());
     for (bytes, granules) in [(0, 1), (1, 1), (63, 1), (64, 1), (65, 2), (64 * 64, 64)] {
-        let fit = space.find(bytes).unwrap();
-        assert_eq!(fit.end(), granules);
-        space.take(fit, bytes);
+        assert_eq!(allocate(&mut space, bytes), Some(0));
         assert_eq!(space.free_granules(), 64 - granules);
         assert_eq!(space.release(0), Some(bytes));
     }
@@ -240,9 +290,7 @@ fn bookkeeping_memory_is_given_back() {
     let mut offsets = Vec::new();
     for _ in 0..300_000 {
         let bytes = size(&mut random, 1 << 16);
-        let fit = space.find(bytes).unwrap();
-        space.take(fit, bytes);
-        offsets.push(fit.offset);
+        offsets.push(allocate(&mut space, bytes).unwrap());
     }
     let full = space.footprint();
     assert!(full > 300_000 * 32);
@@ -252,9 +300,7 @@ fn bookkeeping_memory_is_given_back() {
         let offset = offsets.swap_remove(at);
         let bytes = space.release(offset).unwrap();
         if kept.len() < 500 && offsets.len() % 50 == 0 {
-            let fit = space.find(bytes).unwrap();
-            space.take(fit, bytes);
-            kept.insert(fit.offset, bytes);
+            kept.insert(allocate(&mut space, bytes).unwrap(), bytes);
         }
         if offsets.len() % 20_000 == 0 {
             space.check().unwrap();
@@ -273,8 +319,7 @@ fn bookkeeping_memory_is_given_back() {
 fn occupancy_shows_where_pieces_are() {
     let mut space = FreeSpace::new(1000);
     for bytes in [6400, 6400, 6400] {
-        let fit = space.find(bytes).unwrap();
-        space.take(fit, bytes);
+        allocate(&mut space, bytes).unwrap();
     }
     space.release(100).unwrap();
     assert_eq!(space.occupancy(10), [1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);

@@ -6,6 +6,7 @@ mod region;
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::ptr::NonNull;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::Arc;
 
@@ -104,6 +105,13 @@ impl PlasmaAllocator {
     }
 }
 
+/// Why the primary region has no room, in what fits two registers.
+enum Refused {
+    TooLarge,
+    OutOfMemory,
+    OutOfSpace(io::Error),
+}
+
 /// Bytes of a region that can be given out.
 fn usable(limit: i64) -> Result<usize, InitError> {
     let too_small = InitError::LimitTooSmall { limit };
@@ -199,31 +207,92 @@ impl<R: Region> PlasmaAllocator<R> {
         Ok(())
     }
 
+    /// Memory of the primary region that was freed a moment ago, if there is some of just this size. What it has in
+    /// common with all others of the region says [`Region::record`]; [`Self::free_address`] takes it back.
     #[inline(always)]
-    fn allocate_primary(&mut self, requested: usize) -> Result<Allocation, AllocError> {
+    pub fn allocate_quickly(&mut self, requested: usize) -> Option<NonNull<u8>> {
+        self.place_quickly(requested).map(|offset| self.address(offset))
+    }
+
+    /// Takes back the memory of either kind that begins at `address`.
+    ///
+    /// # Errors
+    /// When no live allocation begins there; nothing has changed then.
+    #[inline(always)]
+    pub fn free_address(&mut self, address: usize) -> Result<(), FreeError> {
+        let offset = address.wrapping_sub(self.region.base() as usize);
+        if offset >= self.region.usable() {
+            return self.free_fallback(address);
+        }
+        let whole = offset.is_multiple_of(GRANULE);
+        let size = whole.then(|| self.space.release((offset / GRANULE) as u64)).flatten();
+        self.primary_allocated -= signed(size.ok_or(FreeError::NotAllocated(address))?);
+        Ok(())
+    }
+
+    /// Finds and takes room in the primary region. The offset.
+    #[inline(always)]
+    fn place(&mut self, requested: usize) -> Result<usize, Refused> {
+        match self.place_quickly(requested) {
+            Some(offset) => Ok(offset),
+            None => self.place_merged(requested),
+        }
+    }
+
+    /// Room that was freed a moment ago, and has space behind it.
+    #[inline(always)]
+    fn place_quickly(&mut self, requested: usize) -> Option<usize> {
+        let offset = self.space.take_quick(requested)?;
+        self.primary_allocated += signed(requested);
+        Some(bytes(offset))
+    }
+
+    fn place_merged(&mut self, requested: usize) -> Result<usize, Refused> {
         if requested > LARGEST_REQUEST {
-            return Err(AllocError::TooLarge { requested });
+            return Err(Refused::TooLarge);
         }
-        let Some(fit) = self.space.find(requested) else {
-            return Err(AllocError::OutOfMemory { requested });
-        };
-        let (offset, end) = (bytes(fit.offset), bytes(fit.end()));
-        if let Err(source) = self.region.reserve_to(end) {
-            return Err(out_of_space(requested, self.region.directory(), source));
-        }
+        let fit = self.space.find(requested).ok_or(Refused::OutOfMemory)?;
+        self.region.reserve_to(bytes(fit.end())).map_err(Refused::OutOfSpace)?;
         self.space.take(fit, requested);
-        let size = signed(requested);
-        self.primary_allocated += size;
+        self.primary_allocated += signed(requested);
+        Ok(bytes(fit.offset))
+    }
+
+    #[inline(always)]
+    fn address(&self, offset: usize) -> NonNull<u8> {
+        let address = self.region.base().wrapping_add(offset);
+        NonNull::new(address).unwrap_or(NonNull::dangling())
+    }
+
+    #[cold]
+    fn refusal(&self, requested: usize, refused: Refused) -> AllocError {
+        match refused {
+            Refused::TooLarge => AllocError::TooLarge { requested },
+            Refused::OutOfMemory => AllocError::OutOfMemory { requested },
+            Refused::OutOfSpace(source) => out_of_space(requested, self.region.directory(), source),
+        }
+    }
+
+    fn allocate_primary(&mut self, requested: usize) -> Result<Allocation, AllocError> {
+        let offset = self.place(requested).map_err(|refused| self.refusal(requested, refused))?;
         let record = self.region.record();
         Ok(Allocation {
-            address: self.region.base().wrapping_add(offset),
-            size,
+            address: self.address(offset).as_ptr(),
+            size: signed(requested),
             fd: record.fd,
             offset: offset.cast_signed(),
             device_num: 0,
             mmap_size: record.size,
             fallback_allocated: false,
         })
+    }
+
+    #[cold]
+    fn free_fallback(&mut self, address: usize) -> Result<(), FreeError> {
+        if address == 0 {
+            return Err(FreeError::Null);
+        }
+        self.fallback.free(address).map(drop).ok_or(FreeError::NotAllocated(address))
     }
 
     #[cold]
@@ -251,18 +320,7 @@ impl<R: Region> Allocator for PlasmaAllocator<R> {
     }
 
     fn free(&mut self, allocation: Allocation) -> Result<(), FreeError> {
-        let address = allocation.address as usize;
-        if address == 0 {
-            return Err(FreeError::Null);
-        }
-        let offset = address.wrapping_sub(self.region.base() as usize);
-        if offset < self.region.usable() {
-            let whole = offset.is_multiple_of(GRANULE);
-            let size = whole.then(|| self.space.release((offset / GRANULE) as u64)).flatten();
-            self.primary_allocated -= signed(size.ok_or(FreeError::NotAllocated(address))?);
-            return Ok(());
-        }
-        self.fallback.free(address).map(drop).ok_or(FreeError::NotAllocated(address))
+        self.free_address(allocation.address as usize)
     }
 
     fn footprint_limit(&self) -> i64 {

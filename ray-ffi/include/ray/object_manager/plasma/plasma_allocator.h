@@ -51,9 +51,9 @@ class PlasmaAllocator : public IAllocator {
   const plasma_rs::AllocatorHandle *RustHandle() const { return handle_.get(); }
 
  private:
-  std::optional<Allocation> AllocateFrom(size_t bytes, bool fallback);
-
   plasma_rs::Handle<plasma_rs::AllocatorHandle> handle_;
+  /// No bytes at the start of the primary region: what all allocations there have in common.
+  const Allocation primary_;
 };
 
 }  // namespace plasma
