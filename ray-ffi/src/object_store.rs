@@ -47,6 +47,7 @@ mod ffi {
 pub(crate) type CxxStore = ObjectStore<AllocatorRef, CxxObjectInfo>;
 
 /// A `plasma::ObjectStore`: a table of its own, or the one inside a lifecycle manager.
+#[allow(clippy::large_enum_variant)] // there are few stores, and the large one is the usual one
 pub enum StoreHandle {
     /// The table is here.
     Own(UnsafeCell<CxxStore>),
