@@ -411,7 +411,16 @@ TEST_F(PlasmaAllocatorTest, AFullRegionBreaksUpAndMergesAgain) {
     allocator.Free(std::move(allocations[i]));
   }
   EXPECT_EQ(allocator.Allocated(), kMiB / 2);
-  EXPECT_FALSE(allocator.Allocate(64 * kKiB + 1).has_value()) << "no two free pieces touch";
+  // No two free pieces touch: their pages come together elsewhere, within the limit.
+  Allocation larger = allocator.Allocate(256 * kKiB + 1).value();
+  EXPECT_FALSE(larger.fallback_allocated_);
+  EXPECT_NE(larger.fd_, allocations[1].fd_);
+  EXPECT_EQ(larger.mmap_size_, allocations[1].mmap_size_);
+  std::memset(larger.address_, 7, larger.size_);
+  EXPECT_EQ(allocator.Allocated(), kMiB / 2 + 256 * kKiB + 1);
+  EXPECT_EQ(allocator.FallbackAllocated(), 0);
+  EXPECT_FALSE(allocator.Allocate(256 * kKiB).has_value()) << "the pages are taken";
+  allocator.Free(std::move(larger));
   allocator.Free(std::move(allocations[1]));
   Allocation merged = allocator.Allocate(3 * 64 * kKiB).value();
   EXPECT_EQ(merged.offset_, 0);

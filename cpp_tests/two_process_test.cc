@@ -288,15 +288,42 @@ TEST_F(TwoProcessTest, ObjectsThatComeLaterAreSeenInTheSameMapping) {
   ObjectLifecycleManager manager(allocator, [&evicted](const ObjectID &) { evicted++; });
   for (int i = 0; i < 40; i++) {
     const auto [object, error] =
-        manager.CreateObject(Info(Id(i), 200 * kKiB + i), kWorker, false);
+        manager.CreateObject(Info(Id(i), 200 * kKiB), kWorker, false);
     ASSERT_EQ(error, PlasmaError::OK);
     Map(Describe(*object));
-    Fill(DataOf(*object), 200 * kKiB + i, i);
+    Fill(DataOf(*object), 200 * kKiB, i);
     manager.SealObject(Id(i));
     EXPECT_EQ(Ask(Task::kVerify, Describe(*object), i), 0);
   }
   EXPECT_GE(evicted, 35);
   EXPECT_EQ(mapped_.size(), 1u);
+}
+
+TEST_F(TwoProcessTest, ObjectsInFreePiecesAreSeenInAnotherMapping) {
+  PlasmaAllocator allocator(SharedMemory(), directory_.Path(), false, kMiB);
+  ObjectLifecycleManager manager(allocator, [](const ObjectID &) {});
+  auto create = [&](int i, int64_t size) {
+    const auto [object, error] = manager.CreateObject(Info(Id(i), size), kWorker, false);
+    ASSERT_EQ(error, PlasmaError::OK) << i;
+    manager.AddReference(Id(i));
+    Map(Describe(*object));
+    Fill(DataOf(*object), size, i);
+    manager.SealObject(Id(i));
+  };
+  for (int i = 0; i < 16; i++) {
+    ASSERT_NO_FATAL_FAILURE(create(i, 64 * kKiB));
+  }
+  for (int i = 0; i < 16; i += 2) {
+    manager.RemoveReference(Id(i));
+    ASSERT_EQ(manager.DeleteObject(Id(i)), PlasmaError::OK);
+  }
+  ASSERT_NO_FATAL_FAILURE(create(20, 300 * kKiB));
+  ASSERT_NO_FATAL_FAILURE(create(21, 200 * kKiB));
+  EXPECT_EQ(mapped_.size(), 2u);
+  EXPECT_EQ(allocator.FallbackAllocated(), 0);
+  for (const int i : {1, 3, 5, 7, 9, 11, 13, 15, 20, 21}) {
+    EXPECT_EQ(Ask(Task::kVerify, Describe(*manager.GetObject(Id(i))), i), 0) << i;
+  }
 }
 
 TEST_F(TwoProcessTest, RubbishOverTheWholeMappingLeavesTheStoreWhole) {

@@ -70,6 +70,7 @@ pub mod ffi {
 
         fn allocator_new(options: &AllocatorOptions) -> Result<Box<AllocatorHandle>>;
         fn primary_region(self: &AllocatorHandle) -> RawAllocation;
+        fn annex_region(self: &AllocatorHandle) -> RawAllocation;
         fn allocate(self: &AllocatorHandle, bytes: usize) -> usize;
         fn fallback_allocate(self: &AllocatorHandle, bytes: usize, out: &mut RawAllocation)
             -> bool;
@@ -100,19 +101,16 @@ impl AllocatorHandle {
 
     /// An allocation of no bytes at the start of the primary region: what all its allocations have in common.
     fn primary_region(&self) -> ffi::RawAllocation {
-        self.with(|allocator| {
-            let record = allocator.region().record();
-            ffi::RawAllocation {
-                address: allocator.region().base() as usize,
-                fd: record.fd.fd,
-                unique_fd_id: record.fd.unique_id,
-                mmap_size: record.size,
-                ..NO_ALLOCATION
-            }
-        })
+        self.with(|allocator| start_of(allocator.region()))
     }
 
-    /// An address in the primary region, or 0. It comes back in a register: an [`Allocation`] would be written here, and
+    /// As [`Self::primary_region`], of its annex. Only after an address outside the primary region was given out.
+    #[cold]
+    fn annex_region(&self) -> ffi::RawAllocation {
+        self.with(|allocator| allocator.annex().map_or(NO_ALLOCATION, start_of))
+    }
+
+    /// An address in the primary region, or in its annex, or 0. It comes back in a register: an [`Allocation`] would be written here, and
     /// read again in other words before it has left the processor.
     fn allocate(&self, bytes: usize) -> usize {
         match self.with(|allocator| allocator.allocate_quickly(bytes)) {
@@ -151,6 +149,18 @@ impl AllocatorHandle {
 
     fn occupancy(&self, buckets: usize) -> Vec<f64> {
         self.with(|allocator| allocator.occupancy(buckets))
+    }
+}
+
+/// An allocation of no bytes at the start of a region.
+fn start_of(region: &impl Region) -> ffi::RawAllocation {
+    let record = region.record();
+    ffi::RawAllocation {
+        address: region.base() as usize,
+        fd: record.fd.fd,
+        unique_fd_id: record.fd.unique_id,
+        mmap_size: record.size,
+        ..NO_ALLOCATION
     }
 }
 
@@ -293,6 +303,13 @@ impl Allocator for AllocatorRef {
                 hook.free(&raw(&allocation));
                 Ok(())
             }
+        }
+    }
+
+    #[inline]
+    fn prefetch_free(&self, address: *const u8) {
+        if let Self::Ours(_) = self {
+            self.ours(|allocator| allocator.prefetch_free(address));
         }
     }
 

@@ -132,7 +132,7 @@ impl CreateQueueHandle {
             let id = match step {
                 Step::Done => return ffi::CreateOutcome::Done,
                 Step::OutOfDisk(_) => return ffi::CreateOutcome::OutOfDisk,
-                Step::Finished(_) => continue,
+                Step::Finished(_) | Step::MakingRoom(_) => continue,
                 Step::Full(id) => id,
             };
             let now = world.now();

@@ -160,6 +160,7 @@ impl CxxLocalObject {
     }
 
     /// Says of an object all but its owner.
+    #[inline]
     pub(crate) fn describe(&mut self, object: LocalObject<'_, CxxObjectInfo>) {
         self.info.object_id = CxxObjectId::new(*object.id());
         self.info.is_mutable = object.is_mutable();

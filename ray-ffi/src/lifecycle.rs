@@ -3,9 +3,9 @@
 mod foreign;
 
 use std::cell::UnsafeCell;
+use std::mem::MaybeUninit;
 
 use cxx::UniquePtr;
-use ray_common::id::ID_LENGTH;
 use ray_common::ObjectId;
 use ray_object_manager::plasma::common::{ObjectSource, PlasmaError};
 use ray_object_manager::plasma::eviction_policy::{ObjectEvictionPolicy, Victim};
@@ -31,9 +31,11 @@ pub mod ffi {
         deleted: bool,
     }
 
-    /// The number of a `PlasmaError`, and whether there are objects that have gone.
+    /// The number of a `PlasmaError`; whether the object has gone, and nobody need ask for its id; whether there are others
+    /// that have gone.
     struct Deletion {
         error: i32,
+        itself: bool,
         deleted: bool,
     }
 
@@ -41,6 +43,12 @@ pub mod ffi {
     struct Removal {
         removed: bool,
         deleted: bool,
+    }
+
+    /// Bytes that were evicted, and whether there is more to do.
+    struct Freed {
+        bytes: i64,
+        more: bool,
     }
 
     unsafe extern "C++" {
@@ -101,10 +109,12 @@ pub mod ffi {
         unsafe fn delete_object(self: &LifecycleHandle, id: *const u8) -> Deletion;
         unsafe fn add_reference(self: &LifecycleHandle, id: *const u8) -> bool;
         unsafe fn remove_reference(self: &LifecycleHandle, id: *const u8) -> Removal;
-        fn require_space(self: &LifecycleHandle, size: i64) -> i64;
+        /// Stops soon after so many objects.
+        fn require_space(self: &LifecycleHandle, size: i64, most: usize) -> Freed;
         fn evict_objects(self: &LifecycleHandle, ids: &[u8]);
-        /// Writes the ids of objects that have gone, 28 bytes each. Returns how many.
-        fn next_deleted(self: &LifecycleHandle, ids: &mut [u8]) -> usize;
+        /// Makes at `ids` the `ray::ObjectID`s of objects that have gone, but not more than so many. Returns how many; if
+        /// it is fewer, none are left.
+        unsafe fn next_deleted(self: &LifecycleHandle, ids: *mut u8, most: usize) -> usize;
         fn policy_debug_string(self: &LifecycleHandle) -> String;
         fn counters(self: &LifecycleHandle) -> *const u8;
 
@@ -204,16 +214,21 @@ impl LifecycleHandle {
 
     unsafe fn abort_object(&self, id: *const u8) -> i32 {
         // SAFETY: the shell passes a live `ray::ObjectID`, which may lie in the object itself.
-        let key = *unsafe { object_id(id) };
-        either!(self, manager => error_number(manager.abort_object(&key)))
+        let key = unsafe { object_id(id) };
+        either!(self, manager => error_number(manager.abort_object(key)))
     }
 
     unsafe fn delete_object(&self, id: *const u8) -> ffi::Deletion {
         // SAFETY: the shell passes a live `ray::ObjectID`, which may lie in the object itself.
-        let key = *unsafe { object_id(id) };
+        let key = unsafe { object_id(id) };
         either!(self, manager => {
-            let error = error_number(manager.delete_object(&key));
-            ffi::Deletion { error, deleted: manager.has_deleted() }
+            let others = manager.has_deleted();
+            let result = manager.delete_object(key);
+            let itself = result.is_ok() && !others;
+            if itself {
+                manager.next_deleted();
+            }
+            ffi::Deletion { error: error_number(result), itself, deleted: manager.has_deleted() }
         })
     }
 
@@ -225,15 +240,16 @@ impl LifecycleHandle {
 
     unsafe fn remove_reference(&self, id: *const u8) -> ffi::Removal {
         // SAFETY: the shell passes a live `ray::ObjectID`, which may lie in the object itself.
-        let key = *unsafe { object_id(id) };
+        let key = unsafe { object_id(id) };
         either!(self, manager => {
-            let removed = manager.remove_reference(&key);
+            let removed = manager.remove_reference(key);
             ffi::Removal { removed, deleted: manager.has_deleted() }
         })
     }
 
-    fn require_space(&self, size: i64) -> i64 {
-        either!(self, manager => manager.require_space(size))
+    fn require_space(&self, size: i64, most: usize) -> ffi::Freed {
+        let (bytes, more) = either!(self, manager => manager.require_space_for_now(size, most));
+        ffi::Freed { bytes, more }
     }
 
     fn evict_objects(&self, ids: &[u8]) {
@@ -241,14 +257,11 @@ impl LifecycleHandle {
         either!(self, manager => manager.evict(&victims(&keys)));
     }
 
-    fn next_deleted(&self, ids: &mut [u8]) -> usize {
-        let mut count = 0;
-        for place in ids.chunks_exact_mut(ID_LENGTH) {
-            let Some(id) = either!(self, manager => manager.next_deleted()) else { break };
-            place.copy_from_slice(id.as_bytes());
-            count += 1;
-        }
-        count
+    unsafe fn next_deleted(&self, ids: *mut u8, most: usize) -> usize {
+        // SAFETY: the shell passes room for so many `ray::ObjectID`s, which need no alignment.
+        let places =
+            unsafe { std::slice::from_raw_parts_mut(ids.cast::<MaybeUninit<CxxObjectId>>(), most) };
+        either!(self, manager => manager.next_deleted_into(places.iter_mut()))
     }
 
     fn policy_debug_string(&self) -> String {

@@ -10,6 +10,7 @@ use crate::allocator::{ffi::AllocatorHook, AllocatorRef};
 use crate::layout::{object_id, object_info, CxxObjectInfo};
 use crate::lifecycle::LifecycleHandle;
 use crate::logging;
+use crate::views::CxxViews;
 
 #[cxx::bridge(namespace = "plasma_rs")]
 mod ffi {
@@ -127,7 +128,12 @@ impl StoreHandle {
     fn objects(&self) -> Vec<usize> {
         self.with(|store| {
             let all: Vec<ObjectRef> = store.refs().collect();
-            all.into_iter().map(|object| show(store, object) as usize).collect()
+            let address = |object| {
+                let (views, slot, number) = store.shown(object);
+                let seen = views.address(slot, number);
+                seen.unwrap_or_else(|| store.show(object, CxxViews::show_beside_others)) as usize
+            };
+            all.into_iter().map(address).collect()
         })
     }
 }
@@ -139,20 +145,11 @@ pub(crate) trait Addressed: ObjectTable {
 }
 
 impl Addressed for CxxStore {
+    #[inline]
     fn address_of(&mut self, object: ObjectRef) -> *const u8 {
-        self.views_mut().forget_idle();
-        show(self, object)
+        let (views, slot, number) = self.shown(object);
+        views.address(slot, number).unwrap_or_else(|| self.show(object, CxxViews::show))
     }
-}
-
-fn show(store: &mut CxxStore, object: ObjectRef) -> *const u8 {
-    let mut address = std::ptr::null();
-    store.show(object, |views, number, before, object| {
-        let slot;
-        (slot, address) = views.show(number, before, object);
-        slot
-    });
-    address
 }
 
 /// The address of an object, or null.

@@ -440,3 +440,113 @@ fn occupancy_is_a_picture_of_the_region() {
     assert_eq!(allocator.occupancy(4), [0.0, 0.5, 0.0, 0.0]);
     assert!(allocator.bookkeeping_bytes() < 4096);
 }
+
+/// Bytes of memory behind a file of which a descriptor is open.
+fn space_of(fd: MemFd) -> i64 {
+    let data = fs::metadata(format!("/proc/self/fd/{}", fd.fd)).unwrap();
+    i64::try_from(std::os::unix::fs::MetadataExt::blocks(&data)).unwrap() * 512
+}
+
+#[test]
+fn free_pieces_are_used_together_and_never_more_than_the_limit() {
+    let directory = tempfile::tempdir_in("/dev/shm").unwrap();
+    let limit = 64 << 20;
+    let mut allocator = PlasmaAllocator::new(config(directory.path(), limit)).unwrap();
+    let mut live: Vec<(Allocation, u8)> = (0..1023)
+        .map(|number: usize| {
+            let allocation = allocator.allocate(64 << 10).unwrap();
+            fill(&allocation, number.to_le_bytes()[0]);
+            (allocation, number.to_le_bytes()[0])
+        })
+        .collect();
+    for at in (0..511).rev() {
+        allocator.free(live.swap_remove(2 * at + 1).0).unwrap();
+    }
+    assert!(allocator.largest_free_block() < 1 << 18);
+    let primary = allocator.region().record().fd;
+    // Ray's own would have to evict, or go to the disk.
+    for size in [MIB + 1, 16 * MIB, 14 * MIB] {
+        let large = allocator.allocate(size).unwrap();
+        assert!(!large.fallback_allocated && large.fd.unique_id > primary.unique_id);
+        assert_eq!(mappings::find(large.address as usize).unwrap().1.fd, large.fd);
+        fill(&large, 200);
+        live.push((large, 200));
+        allocator.check_invariants().unwrap();
+        let annex = live.last().unwrap().0.fd;
+        assert!(space_of(primary) + space_of(annex) <= limit);
+        assert!(closes_on_exec(annex.fd));
+    }
+    assert!(allocator.annex_bytes() >= 31 * MIB);
+    assert!(matches!(allocator.allocate(2 * MIB), Err(AllocError::OutOfMemory { .. })));
+    assert!(live.iter().all(|(allocation, byte)| is_filled(allocation, *byte)));
+    // Small ones find their space again where it was lent.
+    let (large, _) = live.swap_remove(live.len() - 2);
+    let annex = large.fd;
+    allocator.free(large).unwrap();
+    for _ in 0..200 {
+        let small = allocator.allocate(64 << 10).unwrap();
+        assert_eq!(small.fd, primary);
+        fill(&small, 77);
+        live.push((small, 77));
+        assert!(space_of(primary) + space_of(annex) <= limit);
+    }
+    allocator.check_invariants().unwrap();
+    assert!(live.iter().all(|(allocation, byte)| is_filled(allocation, *byte)));
+    live.into_iter().for_each(|(allocation, _)| allocator.free(allocation).unwrap());
+    whole(&allocator);
+    let all = allocator.allocate(usize::try_from(limit).unwrap()).unwrap();
+    assert_eq!(all.fd, primary);
+    fill(&all, 1);
+    assert!(space_of(primary) + space_of(annex) <= limit);
+    allocator.free(all).unwrap();
+    whole(&allocator);
+}
+
+#[test]
+fn random_operations_near_the_limit_keep_every_byte() {
+    let directory = tempfile::tempdir_in("/dev/shm").unwrap();
+    let limit = 32 << 20;
+    let mut allocator = PlasmaAllocator::new(config(directory.path(), limit)).unwrap();
+    let mut seed = 7_u64;
+    let mut below = |bound: usize| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(seed >> 33).unwrap() % bound
+    };
+    let mut live: Vec<(Allocation, u8)> = Vec::new();
+    let primary = allocator.region().record().fd;
+    let (mut in_annex, mut least_used) = (0, i64::MAX);
+    for step in 0..6000 {
+        let size = 1024 << below(11);
+        let size = size + below(size);
+        let byte = u8::try_from(below(256)).unwrap();
+        match allocator.allocate(size) {
+            Ok(allocation) => {
+                fill(&allocation, byte);
+                in_annex += usize::from(allocation.fd != primary);
+                live.push((allocation, byte));
+            }
+            Err(AllocError::OutOfMemory { .. }) => {
+                least_used = least_used.min(allocator.allocated() + i64::try_from(size).unwrap());
+                for _ in 0..1 + below(8) {
+                    let (allocation, byte) = live.swap_remove(below(live.len()));
+                    assert!(is_filled(&allocation, byte), "step {step}: somebody wrote there");
+                    allocator.free(allocation).unwrap();
+                }
+            }
+            Err(other) => panic!("{other}"),
+        }
+        if step % 400 == 0 {
+            allocator.check_invariants().unwrap();
+            let annex = live.iter().find(|(allocation, _)| allocation.fd != primary);
+            let annex = annex.map_or(0, |(allocation, _)| space_of(allocation.fd));
+            assert!(space_of(primary) + annex <= limit);
+        }
+    }
+    assert!(in_annex > 100, "{in_annex} found no room in one piece");
+    assert!(least_used > limit / 100 * 95, "refused with {least_used} of {limit}");
+    for (allocation, byte) in live {
+        assert!(is_filled(&allocation, byte));
+        allocator.free(allocation).unwrap();
+    }
+    whole(&allocator);
+}

@@ -91,7 +91,8 @@ impl<T: Zeroable> ZeroedArray<T> {
         Ok(())
     }
 
-    /// Asks for huge pages, which make random access faster. For an array of which no parts are given back.
+    /// Asks for huge pages, which make random access faster. What is given back of one later goes at once if the kernel can
+    /// split it, and else when nothing of it is left.
     pub fn use_huge_pages(&self) {
         if self.mapped >= HUGE_PAGE {
             self.advise(0..self.mapped, Advice::LinuxHugepage);
@@ -151,20 +152,6 @@ impl<T> Drop for ZeroedArray<T> {
             }
         }
     }
-}
-
-/// Has the processor fetch what lies at an address, which may be any, while something else is done.
-#[inline(always)]
-pub fn prefetch<T>(address: *const T) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: a hint, which reads nothing and faults nowhere.
-    #[allow(unused_unsafe)]
-    unsafe {
-        use std::arch::x86_64::{_mm_prefetch, _MM_HINT_T0};
-        _mm_prefetch(address.cast(), _MM_HINT_T0);
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = address;
 }
 
 #[cfg(test)]

@@ -1,20 +1,23 @@
 //! Copies that are too large for one processor.
 
 use std::num::NonZero;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::OnceLock;
+use std::time::Instant;
 
-/// So many bytes are copied by several threads, each of which has at least half as many: they do not stay in the caches
-/// anyway, a processor alone does not take all that memory gives, and a thread begins within a hundredth of the time.
+use crate::copiers::{share, Bytes, PIECE};
+
+/// So many bytes are copied by several threads, where that is quicker: they do not stay in the nearest caches anyway.
 pub(crate) const VERY_MANY: usize = 8 << 20;
+
+/// From here on several threads are quicker wherever that was measured: no cache has all of it.
+const BEYOND_CACHES: usize = 32 << 20;
 
 /// More threads than this do not make a copy faster.
 const MOST_THREADS: usize = 8;
 
-/// Parts begin at multiples of this, so that no page is written by two threads.
-const UNIT: usize = 4096;
-
 /// Copies `from` to `to`, which have one length: from 8 MiB on with as many threads as there are processors, and eight at
-/// most. Of `at_once` such copies that are made at the same time each takes its share of the processors. Returns when all is
+/// most, up to 32 MiB only while that is quicker than with one. Of `at_once` such copies that are made at the same time each takes its share of the processors. Returns when all is
 /// copied.
 ///
 /// # Panics
@@ -36,23 +39,24 @@ pub(crate) unsafe fn copy_to(to: *mut u8, from: &[u8], at_once: usize) {
         unsafe { to.copy_from_nonoverlapping(from.as_ptr(), from.len()) };
         return;
     }
-    let part = from.len().div_ceil(threads).next_multiple_of(UNIT);
-    let mut parts = from.chunks(part).enumerate().map(|(number, from)| {
-        let to = Target(to.wrapping_add(number * part));
-        // SAFETY: this part of the target lies where the caller vouches for, and no other part overlaps it.
-        move || unsafe { to.fill(from) }
-    });
-    let first = parts.next();
-    std::thread::scope(|scope| {
-        for part in parts {
-            let name = "plasma.copy".to_owned();
-            let thread = std::thread::Builder::new().name(name).spawn_scoped(scope, part);
-            if thread.is_err() {
-                part();
-            }
-        }
-        first.inspect(|first| first());
-    });
+    // SAFETY: the caller vouches for any thread.
+    let shared = || unsafe {
+        share(Bytes { to, from: from.as_ptr(), len: from.len() }, threads - 1);
+    };
+    if from.len() >= BEYOND_CACHES {
+        return shared();
+    }
+    static SPEEDS: Speeds = Speeds::new();
+    let started = Instant::now();
+    let (how, number) = SPEEDS.choose();
+    match how {
+        Threads::Several => shared(),
+        // SAFETY: the caller vouches.
+        Threads::One => unsafe { to.copy_from_nonoverlapping(from.as_ptr(), from.len()) },
+    }
+    let pieces = u32::try_from(from.len() / PIECE).unwrap_or(u32::MAX);
+    let time = u32::try_from(started.elapsed().as_nanos()).unwrap_or(u32::MAX);
+    SPEEDS.note(how, number, time / pieces);
 }
 
 /// How many threads copy so many bytes.
@@ -64,18 +68,84 @@ fn threads(length: usize, at_once: usize) -> usize {
     (length / (VERY_MANY / 2)).min(MOST_THREADS).min(*processors / at_once.max(1))
 }
 
-#[derive(Clone, Copy)]
-struct Target(*mut u8);
+/// With how many threads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Threads {
+    One = 0,
+    Several = 1,
+}
 
-// SAFETY: the caller of `copy_to` vouches that any thread may write there.
-unsafe impl Send for Target {}
+/// What copies took that a cache may have: whether several threads are quicker depends on the machine, and on what its
+/// processors do besides.
+#[derive(Debug)]
+struct Speeds {
+    /// Nanoseconds for a piece with one thread and with several, over the last few; 0 before the first.
+    times: [AtomicU32; 2],
+    copies: AtomicU32,
+    /// The number of the copy that is next made in the way that was slower, and after how many more the one that follows.
+    next_trial: AtomicU32,
+    pause: AtomicU32,
+}
 
-impl Target {
-    /// # Safety
-    /// As many bytes as `from` has can be written there, and `from` is elsewhere.
-    unsafe fn fill(self, from: &[u8]) {
-        // SAFETY: the caller vouches.
-        unsafe { self.0.copy_from_nonoverlapping(from.as_ptr(), from.len()) }
+impl Speeds {
+    /// The first copies: with one thread, with several, which have to begin, and with several.
+    const FIRST: [Threads; 3] = [Threads::One, Threads::Several, Threads::Several];
+    const LEAST_PAUSE: u32 = 16;
+    const LONGEST_PAUSE: u32 = 1024;
+
+    const fn new() -> Self {
+        Self {
+            times: [const { AtomicU32::new(0) }; 2],
+            copies: AtomicU32::new(0),
+            next_trial: AtomicU32::new(Self::LEAST_PAUSE),
+            pause: AtomicU32::new(Self::LEAST_PAUSE),
+        }
+    }
+
+    fn best(&self) -> Threads {
+        let [one, several] = [0, 1].map(|at: usize| self.times[at].load(Ordering::Relaxed));
+        if several < one {
+            Threads::Several
+        } else {
+            Threads::One
+        }
+    }
+
+    /// How the next copy is made, and its number. Several at the same time may both take a trial for theirs, or none.
+    fn choose(&self) -> (Threads, u32) {
+        let number = self.copies.fetch_add(1, Ordering::Relaxed);
+        let first = usize::try_from(number).ok().and_then(|number| Self::FIRST.get(number));
+        if let Some(&how) = first {
+            return (how, number);
+        }
+        let best = self.best();
+        if number != self.next_trial.load(Ordering::Relaxed) {
+            return (best, number);
+        }
+        let pause = self.pause.load(Ordering::Relaxed).saturating_mul(2).min(Self::LONGEST_PAUSE);
+        self.pause.store(pause, Ordering::Relaxed);
+        self.next_trial.store(number.wrapping_add(pause), Ordering::Relaxed);
+        (if best == Threads::One { Threads::Several } else { Threads::One }, number)
+    }
+
+    /// What copy number `number` took for a piece.
+    fn note(&self, how: Threads, number: u32, time: u32) {
+        if number == 1 {
+            return;
+        }
+        let known = &self.times[how as usize];
+        let (before, best) = (known.load(Ordering::Relaxed), self.best());
+        // A copy that had to wait for new pages or for its turn says little: it counts as twice the usual at most.
+        let new = match before {
+            0 => time,
+            _ if time < before => time.midpoint(before),
+            _ => before - before / 4 + time.min(before.saturating_mul(2)) / 4,
+        };
+        known.store(new.max(1), Ordering::Relaxed);
+        if best != self.best() {
+            self.pause.store(Self::LEAST_PAUSE, Ordering::Relaxed);
+            self.next_trial.store(number.wrapping_add(Self::LEAST_PAUSE), Ordering::Relaxed);
+        }
     }
 }
 
@@ -85,7 +155,7 @@ mod tests {
 
     #[test]
     fn every_byte_arrives_and_none_beyond() {
-        let odd = 3 * UNIT + 77;
+        let odd = 3 * 4096 + 77;
         for length in [0, 1, 5000, VERY_MANY - 1, VERY_MANY, VERY_MANY + 1, 3 * VERY_MANY + odd] {
             let from: Vec<u8> = (0..length).map(|at| (at % 251).to_le_bytes()[0]).collect();
             let mut to = vec![255; length + 2];
@@ -100,6 +170,44 @@ mod tests {
         assert_eq!(threads(VERY_MANY, usize::MAX), 0);
         assert!((1..=2).contains(&threads(VERY_MANY, 1)));
         assert!((1..=MOST_THREADS).contains(&threads(usize::MAX, 0)));
+    }
+
+    /// Which of so many copies were made with several threads, when they take so long for a piece.
+    fn several(speeds: &Speeds, copies: usize, one: u32, several: u32) -> Vec<usize> {
+        let mut all = Vec::new();
+        for at in 0..copies {
+            let (how, number) = speeds.choose();
+            speeds.note(how, number, if how == Threads::One { one } else { several });
+            if how == Threads::Several {
+                all.push(at);
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn the_quicker_way_is_taken_and_the_other_tried_ever_more_seldom() {
+        let speeds = Speeds::new();
+        // The first with several has to start threads and says nothing.
+        assert_eq!(several(&speeds, 1000, 80, 100), [1, 2, 18, 50, 114, 242, 498]);
+        // They have become quicker, which the next trials show; then they are taken.
+        let now = several(&speeds, 10_000, 80, 20);
+        assert!(now.len() > 5000, "{}", now.len());
+        assert_eq!(several(&speeds, 1000, 80, 20).len(), 999);
+        // And slower.
+        assert!(several(&speeds, 10_000, 80, 300).len() < 30);
+    }
+
+    #[test]
+    fn one_slow_copy_changes_nothing() {
+        let speeds = Speeds::new();
+        several(&speeds, 100, 80, 100);
+        speeds.note(Threads::One, 100, u32::MAX);
+        assert_eq!(speeds.best(), Threads::One);
+        // Two are taken for a change, until it turns out to be none.
+        speeds.note(Threads::One, 101, u32::MAX);
+        assert_eq!(speeds.best(), Threads::Several);
+        assert!(several(&speeds, 100, 80, 100).len() < 60);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! * [`FileMapping`]: a file without a name, mapped and shared, whose space can be reserved ahead of use;
 //! * [`ZeroedArray`]: memory of this process whose pages can be given back;
+//! * [`prefetch`] and [`with_upper_half`]: instructions of the processor for large tables;
 //! * [`send_fd`] and [`recv_fd`]: a descriptor handed to another process;
 //! * [`Incoming`] and [`send_all`]: messages with descriptors between them;
 //! * [`ReceivedFile`]: a file that another process sent, mapped;
@@ -14,6 +15,7 @@
 //! Linux only, like Ray's shared-memory store on anything but a test bench.
 
 mod anonymous;
+mod copiers;
 mod copy;
 mod fd_passing;
 mod fork_generation;
@@ -24,12 +26,13 @@ mod incoming;
 mod mapping;
 mod pages;
 mod process;
+mod processor;
 mod received;
 mod semaphore;
 mod space;
 mod words;
 
-pub use anonymous::{prefetch, Zeroable, ZeroedArray};
+pub use anonymous::{Zeroable, ZeroedArray};
 pub use copy::copy;
 pub use fd_passing::{recv_fd, send_fd};
 pub use fork_generation::fork_generation;
@@ -39,6 +42,7 @@ pub use incoming::{send_all, Incoming};
 pub use mapping::{FileMapping, MappingOptions};
 pub use pages::{page_size, round_up};
 pub use process::{Life, ProcessMark};
+pub use processor::{prefetch, with_upper_half};
 pub use received::{ReceivedFile, ReceivedFileOptions};
 pub use semaphore::{
     NamedSemaphore, Semaphore, SemaphoreTail, SemaphoreWords, SEMAPHORE_FILE_SIZE,

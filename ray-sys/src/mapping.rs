@@ -15,7 +15,7 @@ use rustix::mm::{madvise, Advice};
 use crate::context;
 use crate::huge::{aligned_address, is_in_memory};
 use crate::pages::{huge_page_size, page_size, round_up};
-use crate::space::{reserve, Reserver};
+use crate::space::{give_back, reserve, Reserver};
 
 /// How [`FileMapping::create`] sets a mapping up.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -191,6 +191,22 @@ impl FileMapping {
         reserve(&self.file, &self.map, range.clone(), true).map_err(|error| context(&error, what()))
     }
 
+    /// Gives the space behind these bytes of the file back to the system. They hold zeros afterwards, in every process that
+    /// has them mapped, and whoever writes to them takes space anew.
+    ///
+    /// # Errors
+    /// When the range does not lie in the file or does not consist of whole pages, or when the file system has no call for
+    /// it ([`io::ErrorKind::Unsupported`]).
+    pub fn give_back(&self, range: Range<usize>) -> io::Result<()> {
+        let what = || format!("giving back bytes {} to {}", range.start, range.end);
+        let whole = |at: usize| at.is_multiple_of(self.page_size);
+        let lies_in = range.start <= range.end && range.end <= self.len();
+        if !(lies_in && whole(range.start) && whole(range.end)) {
+            return Err(context(&io::ErrorKind::InvalidInput.into(), what()));
+        }
+        give_back(&self.file, range.clone()).map_err(|error| context(&error, what()))
+    }
+
     /// Something that another thread can reserve space with.
     ///
     /// # Errors
@@ -329,6 +345,37 @@ mod tests {
         #[allow(clippy::reversed_empty_ranges)]
         let wrong = [0..size + 1, size..usize::MAX, 10..5];
         assert!(wrong.into_iter().all(|range| mapping.reserve(range).is_err()));
+    }
+
+    #[test]
+    fn bytes_given_back_have_no_space_and_hold_zeros() {
+        for directory in ["/dev/shm", "/tmp"].map(Path::new) {
+            let size = 8 << 20;
+            let options = MappingOptions { reserve: true, ..MappingOptions::default() };
+            let mapping = FileMapping::create(directory, size, options).unwrap();
+            let page = mapping.page_size();
+            mapping.copy_in(0, &vec![7; size]).unwrap();
+            let before = blocks(&mapping);
+            // Also in the middle of what may be huge pages, and twice.
+            let (start, end) = (3 * page, size - page);
+            mapping.give_back(start..end).unwrap();
+            mapping.give_back(start..end).unwrap();
+            let gone = i64::try_from(end - start).unwrap();
+            assert_eq!(blocks(&mapping), before - gone, "{}", directory.display());
+            let mut bytes = vec![1; size];
+            mapping.copy_out(0, &mut bytes).unwrap();
+            assert!(bytes[..start].iter().chain(&bytes[end..]).all(|&byte| byte == 7));
+            assert!(bytes[start..end].iter().all(|&byte| byte == 0));
+            mapping.reserve(start..end).unwrap();
+            assert_eq!(blocks(&mapping), before);
+            mapping.give_back(page..page).unwrap();
+            #[allow(clippy::reversed_empty_ranges)]
+            let wrong = [0..1, 1..page, 2 * page..page, 0..size + page, size..usize::MAX];
+            for range in wrong {
+                let error = mapping.give_back(range).unwrap_err();
+                assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+            }
+        }
     }
 
     #[test]

@@ -37,12 +37,15 @@ enum Map {
 pub struct ReceivedFile {
     map: Map,
     size: usize,
-    /// A bit for each piece of [`PIECE`] bytes of which all pages were set up in this process.
+    /// A word for each piece of [`PIECE`] bytes, with a bit for each page that was set up in this process.
     prepared: Box<[AtomicU64]>,
 }
 
-/// Bytes of which is remembered that their pages are set up.
-const PIECE: usize = 256 << 10;
+/// Bytes whose pages are set up with one call.
+const PIECE: usize = 64 * PAGE;
+
+/// The smallest page.
+const PAGE: usize = 4096;
 
 impl ReceivedFile {
     /// Maps the first `size` bytes.
@@ -72,7 +75,7 @@ impl ReceivedFile {
             exclude(map.as_ptr(), map.size(), dump);
             Map::ReadWrite(map)
         };
-        let words = if options.read_only { 0 } else { size.div_ceil(PIECE).div_ceil(64) };
+        let words = if options.read_only { 0 } else { size.div_ceil(PIECE) };
         let prepared = std::iter::repeat_with(AtomicU64::default).take(words).collect();
         Ok(Self { map, size, prepared })
     }
@@ -157,22 +160,23 @@ impl ReceivedFile {
         })
     }
 
-    fn bit(&self, at: usize) -> Option<(&AtomicU64, u64)> {
-        Some((self.prepared.get(at / PIECE / 64)?, 1 << (at / PIECE % 64)))
+    /// The word of a piece, or of a part of it, and the bits of its pages.
+    fn bits(&self, part: &Range<usize>) -> Option<(&AtomicU64, u64)> {
+        let first = part.start % PIECE / PAGE;
+        let pages =
+            part.len().saturating_add(part.start % PAGE).div_ceil(PAGE).clamp(1, 64 - first);
+        Some((self.prepared.get(part.start / PIECE)?, u64::MAX >> (64 - pages) << first))
     }
 
-    fn is_prepared(&self, piece: &Range<usize>) -> bool {
-        self.bit(piece.start).is_some_and(|(word, bit)| word.load(Ordering::Relaxed) & bit != 0)
+    fn is_prepared(&self, part: &Range<usize>) -> bool {
+        self.bits(part).is_some_and(|(word, bits)| word.load(Ordering::Relaxed) & bits == bits)
     }
 
-    fn prepare_piece(&self, piece: Range<usize>) {
-        let Some((word, bit)) = self.bit(piece.start) else { return };
-        if word.load(Ordering::Relaxed) & bit == 0 {
-            let whole = piece.len() == PIECE;
-            self.populate(piece);
-            if whole {
-                word.fetch_or(bit, Ordering::Relaxed);
-            }
+    fn prepare_piece(&self, part: Range<usize>) {
+        let Some((word, bits)) = self.bits(&part) else { return };
+        if word.load(Ordering::Relaxed) & bits != bits {
+            self.populate(part);
+            word.fetch_or(bits, Ordering::Relaxed);
         }
     }
 
@@ -327,6 +331,26 @@ mod tests {
         assert!((1 << 20..2 << 20).contains(&resident()));
         // SAFETY: only this thread knows the file.
         assert_eq!(unsafe { mapping.bytes(1 << 20, 4) }, b"kept");
+    }
+
+    #[test]
+    fn pages_are_remembered_one_by_one() {
+        let mapping = ReceivedFile::map(fd(&file(3 << 20)), 3 << 20, WRITE).unwrap();
+        let mut set = vec![false; (3 << 20) / PAGE];
+        let ends =
+            [(0, 1), (5000, 1), (4096, 8192), (PIECE - 1, 2), (PIECE, PIECE), (700_000, 500_001)];
+        for (offset, length) in ends {
+            mapping.prepare(offset, length);
+            set[offset / PAGE..(offset + length).div_ceil(PAGE)].fill(true);
+            for (page, &is_set) in set.iter().enumerate() {
+                assert_eq!(mapping.is_prepared(&(page * PAGE + 17..page * PAGE + 18)), is_set);
+            }
+            for piece in 0..(3 << 20) / PIECE {
+                let all = set[piece * 64..][..64].iter().all(|&is_set| is_set);
+                assert_eq!(mapping.is_prepared(&(piece * PIECE..(piece + 1) * PIECE)), all);
+            }
+            assert!(mapping.pieces(offset, length).all(|part| mapping.is_prepared(&part)));
+        }
     }
 
     #[test]

@@ -85,6 +85,23 @@ fn reserve_small(file: &File, range: Range<usize>, may_write: bool) -> io::Resul
     Ok(())
 }
 
+/// Gives the space of whole pages back.
+pub(crate) fn give_back(file: &File, range: Range<usize>) -> io::Result<()> {
+    let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+    if range.is_empty() {
+        return Ok(());
+    }
+    let (start, len) = (range.start as u64, range.len() as u64);
+    loop {
+        match fallocate(file, flags, start, len) {
+            Ok(()) => return Ok(()),
+            Err(Errno::INTR) => {}
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => return Err(io::ErrorKind::Unsupported.into()),
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
 fn write_zeros(file: &File, range: Range<u64>) -> io::Result<()> {
     static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
     let mut at = range.start;

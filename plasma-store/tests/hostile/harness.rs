@@ -223,8 +223,19 @@ impl Neighbour {
         Self { client, next: 1 << 30 }
     }
 
-    /// Puts an object, gets it, looks at it, and deletes it.
+    /// Puts an object, gets it, looks at it, and deletes it; then it is gone.
     pub(crate) fn works(&mut self) {
+        let id = self.deletes();
+        assert!(!self.has(id));
+    }
+
+    /// Whether an object is there.
+    pub(crate) fn has(&self, id: ObjectId) -> bool {
+        self.client.contains(id).unwrap()
+    }
+
+    /// As [`Self::works`], but what was deleted may be there as long as somebody else uses it.
+    pub(crate) fn deletes(&mut self) -> ObjectId {
         self.next += 1;
         let id = id(self.next);
         let first = self.next.to_le_bytes()[0];
@@ -235,7 +246,7 @@ impl Neighbour {
         drop(object);
         assert!(self.client.contains(id).unwrap());
         self.client.delete(&[id]).unwrap();
-        assert!(!self.client.contains(id).unwrap());
+        id
     }
 }
 

@@ -196,7 +196,12 @@ PlasmaError ObjectLifecycleManager::AbortObject(const ObjectID &object_id) {
 }
 
 PlasmaError ObjectLifecycleManager::DeleteObject(const ObjectID &object_id) {
+  // What is passed may lie in the object.
+  const ObjectID id = object_id;
   const auto deletion = handle_->delete_object(AddressOf(object_id));
+  if (deletion.itself) {
+    delete_object_callback_(id);
+  }
   if (deletion.deleted) {
     NotifyDeleted();
   }
@@ -216,8 +221,16 @@ bool ObjectLifecycleManager::RemoveReference(const ObjectID &object_id) {
 }
 
 int64_t ObjectLifecycleManager::RequireSpace(int64_t size) {
-  const auto freed = handle_->require_space(size);
-  NotifyDeleted();
+  // Those that go first are told of while what was fetched of them is still near.
+  constexpr std::size_t kAtOnce = 1024;
+  int64_t freed = 0;
+  bool more = true;
+  while (more) {
+    const auto some = handle_->require_space(size - freed, kAtOnce);
+    freed += some.bytes;
+    more = some.more;
+    NotifyDeleted();
+  }
   return freed;
 }
 
@@ -228,10 +241,13 @@ void ObjectLifecycleManager::EvictObjects(const std::vector<ObjectID> &object_id
 }
 
 void ObjectLifecycleManager::NotifyDeleted() {
-  std::array<std::uint8_t, 64 * ObjectID::Size()> ids;
-  while (const std::size_t count = handle_->next_deleted({ids.data(), ids.size()})) {
+  constexpr std::size_t kAtOnce = 64;
+  std::array<std::uint8_t, kAtOnce * sizeof(ObjectID)> ids;
+  std::size_t count = kAtOnce;
+  while (count == kAtOnce) {
+    count = handle_->next_deleted(ids.data(), kAtOnce);
     for (std::size_t i = 0; i < count; i++) {
-      delete_object_callback_(plasma_rs::ObjectIdFrom(ids.data() + i * ObjectID::Size()));
+      delete_object_callback_(plasma_rs::ToObjectId(ids.data() + i * sizeof(ObjectID)));
     }
   }
 }

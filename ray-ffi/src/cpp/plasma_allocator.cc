@@ -7,6 +7,7 @@
 
 #include "convert.h"
 #include "ray/common/ray_config.h"
+#include "ray/object_manager/plasma/malloc.h"
 #include "ray/util/logging.h"
 
 namespace plasma_rs {
@@ -85,9 +86,16 @@ std::optional<Allocation> PlasmaAllocator::Allocate(size_t bytes) {
   // One object from here to the caller, who copies it once more.
   std::optional<Allocation> allocation;
   const std::size_t address = handle_->allocate(bytes);
-  if (address != 0) {
-    allocation.emplace(Allocation{});
+  if (address == 0) {
+    return allocation;
+  }
+  allocation.emplace(Allocation{});
+  const auto offset = address - reinterpret_cast<std::size_t>(primary_.address_);
+  if (offset < static_cast<std::size_t>(primary_.mmap_size_ - kMmapRegionsGap)) {
     plasma_rs::AllocationAccess::Place(primary_, address, bytes, *allocation);
+  } else {
+    const auto annex = plasma_rs::AllocationAccess::Make(handle_->annex_region());
+    plasma_rs::AllocationAccess::Place(annex, address, bytes, *allocation);
   }
   return allocation;
 }

@@ -3,6 +3,9 @@
 #include "ray/object_manager/plasma/stats_collector.h"
 
 #include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
 
 #include "convert.h"
 #include "metrics.h"
@@ -24,17 +27,26 @@ const Counters &CountersAt(const void *address) {
   return *static_cast<const Counters *>(address);
 }
 
-const char *SourceName(plasma::flatbuf::ObjectSource source) {
+/// Of Ray's type, whatever the type of a key is.
+using Tags =
+    std::vector<std::pair<std::decay_t<decltype(ray::stats::SourceKey)>, std::string>>;
+
+/// Made once, for every new object is recorded. Null when the source is none.
+const Tags *TagsOf(plasma::flatbuf::ObjectSource source) {
   using plasma::flatbuf::ObjectSource;
+  static const Tags all[] = {{{ray::stats::SourceKey, "CreatedByWorker"}},
+                             {{ray::stats::SourceKey, "RestoredFromStorage"}},
+                             {{ray::stats::SourceKey, "ReceivedFromRemoteRaylet"}},
+                             {{ray::stats::SourceKey, "ErrorStoredByRaylet"}}};
   switch (source) {
   case ObjectSource::CreatedByWorker:
-    return "CreatedByWorker";
+    return &all[0];
   case ObjectSource::RestoredFromStorage:
-    return "RestoredFromStorage";
+    return &all[1];
   case ObjectSource::ReceivedFromRemoteRaylet:
-    return "ReceivedFromRemoteRaylet";
+    return &all[2];
   case ObjectSource::ErrorStoredByRaylet:
-    return "ErrorStoredByRaylet";
+    return &all[3];
   }
   return nullptr;
 }
@@ -43,8 +55,8 @@ const char *SourceName(plasma::flatbuf::ObjectSource source) {
 
 void RecordObjectSize(std::int64_t size, plasma::flatbuf::ObjectSource source) {
   static ray::stats::Histogram histogram{ray::GetObjectStoreDistHistogramMetric()};
-  if (const char *name = SourceName(source)) {
-    histogram.Record(static_cast<double>(size), {{ray::stats::SourceKey, name}});
+  if (const Tags *tags = TagsOf(source)) {
+    histogram.Record(static_cast<double>(size), *tags);
   }
 }
 

@@ -4,7 +4,9 @@
 
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <cstring>
 #include <mutex>
 
@@ -15,18 +17,44 @@ namespace ray {
 
 namespace stats {
 
-struct Series {
-  std::mutex mutex;
-  // Few, so that looking through them is faster than anything else.
-  std::vector<std::pair<Tags, double>> values;
+/// A number that belongs to a set of tags. Once it is there it stays.
+struct Number {
+  explicit Number(const Tags &of) : tags(of) {}
 
-  double &At(const Tags &tags) {
-    for (auto &[known, value] : values) {
-      if (known == tags) {
-        return value;
-      }
+  const Tags tags;
+  std::atomic<double> value{0};
+  std::atomic<std::uint64_t> count{0};
+  std::atomic<Number *> next{nullptr};
+};
+
+/// Read without a lock; few, so that looking through them is faster than anything else.
+struct Series {
+  std::mutex adding;
+  std::atomic<Number *> first{nullptr};
+
+  Number *Find(const Tags &tags) const {
+    Number *number = first.load(std::memory_order_acquire);
+    while (number != nullptr && number->tags != tags) {
+      number = number->next.load(std::memory_order_acquire);
     }
-    return values.emplace_back(tags, 0).second;
+    return number;
+  }
+
+  Number &At(const Tags &tags) {
+    Number *number = Find(tags);
+    return number != nullptr ? *number : Add(tags);
+  }
+
+  Number &Add(const Tags &tags) {
+    const std::lock_guard<std::mutex> lock(adding);
+    if (Number *number = Find(tags)) {
+      return *number;
+    }
+    // Never destroyed, as the series.
+    auto *number = new Number(tags);
+    number->next.store(first.load(std::memory_order_relaxed), std::memory_order_relaxed);
+    first.store(number, std::memory_order_release);
+    return *number;
   }
 };
 
@@ -50,26 +78,24 @@ Series &SeriesOf(const std::string &name) {
 Metric::Metric(const std::string &name) : name_(name), series_(SeriesOf(name)) {}
 
 void Gauge::Record(double value, const Tags &tags) {
-  const std::lock_guard<std::mutex> lock(series_.mutex);
-  series_.At(tags) = value;
+  series_.At(tags).value.store(value, std::memory_order_relaxed);
 }
 
 void Histogram::Record(double /*value*/, const Tags &tags) {
-  const std::lock_guard<std::mutex> lock(series_.mutex);
-  series_.At(tags) += 1;
+  series_.At(tags).count.fetch_add(1, std::memory_order_relaxed);
 }
 
 std::map<std::string, double> RecordedMetrics() {
   std::map<std::string, double> recorded;
   const std::lock_guard<std::mutex> lock(all_series_mutex);
   for (auto &[name, series] : AllSeries()) {
-    const std::lock_guard<std::mutex> series_lock(series.mutex);
-    for (const auto &[tags, value] : series.values) {
+    for (const Number *number = series.first; number != nullptr; number = number->next) {
       std::string key = name + "{";
-      for (const auto &[tag, tag_value] : tags) {
+      for (const auto &[tag, tag_value] : number->tags) {
         key += (key.back() == '{' ? "" : ",") + std::string(tag) + "=" + tag_value;
       }
-      recorded[key + "}"] = value;
+      // A metric is a gauge or a histogram, and leaves the other one 0.
+      recorded[key + "}"] = number->value + static_cast<double>(number->count);
     }
   }
   return recorded;

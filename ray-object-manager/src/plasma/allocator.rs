@@ -116,6 +116,9 @@ pub trait Allocator {
     /// When the address is not that of a live allocation; nothing has changed then.
     fn free(&mut self, allocation: Allocation) -> Result<(), FreeError>;
 
+    /// Memory that begins at this address will be freed soon: what that needs may be fetched.
+    fn prefetch_free(&self, _address: *const u8) {}
+
     /// Size of the primary region in bytes.
     fn footprint_limit(&self) -> i64;
 

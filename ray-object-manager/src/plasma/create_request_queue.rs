@@ -22,6 +22,11 @@ pub trait CreateHandler<R, T> {
 
     /// Whether the disk of the fallback files is too full to be used.
     fn disk_is_full(&mut self) -> bool;
+
+    /// Whether an object that has just been refused with [`PlasmaError::OutOfMemory`] may fit soon, for there is more to evict.
+    fn is_making_room(&self) -> bool {
+        false
+    }
 }
 
 /// What to do after [`CreateRequestQueue::step`].
@@ -33,6 +38,8 @@ pub enum Step {
     Finished(RequestId),
     /// As [`Step::Finished`], for want of disk space, which ends this round.
     OutOfDisk(RequestId),
+    /// Room is being made for the request at the head, a part at a time. Try again at once, but let others have a turn.
+    MakingRoom(RequestId),
     /// The request at the head does not fit. Tell the world to collect its garbage and to spill, then call
     /// [`CreateRequestQueue::head_is_full`].
     Full(RequestId),
@@ -166,6 +173,10 @@ impl<C: PartialEq, R, T> CreateRequestQueue<C, R, T> {
         };
         let id = head.id;
         match handler.create(&head.request, false) {
+            Err(PlasmaError::OutOfMemory) if handler.is_making_room() => {
+                self.full_since_ns = None;
+                Step::MakingRoom(id)
+            }
             Err(PlasmaError::OutOfMemory) if handler.disk_is_full() => {
                 log::info!("out of disk: cannot create an object of {} bytes", head.object_size);
                 self.finish_head(Err(PlasmaError::OutOfDisk));
@@ -223,7 +234,7 @@ impl<C: PartialEq, R, T> CreateRequestQueue<C, R, T> {
             match self.step(handler) {
                 Step::Done => return Outcome::Done,
                 Step::OutOfDisk(_) => return Outcome::OutOfDisk,
-                Step::Finished(_) => {}
+                Step::Finished(_) | Step::MakingRoom(_) => {}
                 Step::Full(id) => {
                     let now = now();
                     collect();
@@ -367,6 +378,51 @@ mod tests {
         assert_eq!(process(&mut queue, &mut store, 100, false), Outcome::Grace);
         assert_eq!(queue.skip(), 4);
         assert_eq!(process(&mut queue, &mut store, 102, false), Outcome::Done);
+    }
+
+    /// A store that makes its room a byte at a time.
+    struct SlowStore {
+        room: u64,
+        free: u64,
+        making_room: bool,
+    }
+
+    impl CreateHandler<u64, (u64, bool)> for SlowStore {
+        fn create(&mut self, &size: &u64, _: bool) -> Result<(u64, bool), PlasmaError> {
+            self.making_room = size > self.free && self.room > 0;
+            if self.making_room {
+                (self.room, self.free) = (self.room - 1, self.free + 1);
+                return Err(PlasmaError::OutOfMemory);
+            }
+            self.free = self.free.checked_sub(size).ok_or(PlasmaError::OutOfMemory)?;
+            Ok((size, false))
+        }
+
+        fn disk_is_full(&mut self) -> bool {
+            panic!("a store that makes room is not asked for its disk")
+        }
+
+        fn is_making_room(&self) -> bool {
+            self.making_room
+        }
+    }
+
+    #[test]
+    fn the_head_waits_for_room_without_spilling() {
+        let mut store = SlowStore { room: 3, free: 0, making_room: false };
+        let mut queue = Queue::new(0);
+        let (large, small) = (queue.add(1, 2, 2), queue.add(2, 1, 1));
+        assert_eq!(queue.step(&mut store), Step::MakingRoom(large));
+        assert_eq!(queue.step(&mut store), Step::MakingRoom(large));
+        assert_eq!(
+            (queue.is_fulfilled(large), queue.is_fulfilled(small)),
+            (Some(false), Some(false))
+        );
+        assert_eq!(queue.step(&mut store), Step::Finished(large));
+        assert_eq!(queue.step(&mut store), Step::MakingRoom(small));
+        let never = || -> bool { panic!("nothing is to be spilled") };
+        assert_eq!(queue.process(&mut store, || 0, || (), never), Outcome::Done);
+        assert_eq!(queue.take_result(small), Some(Ok((1, false))));
     }
 
     #[test]

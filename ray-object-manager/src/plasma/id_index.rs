@@ -3,21 +3,28 @@
 use std::io;
 
 use ray_common::ObjectId;
-use ray_sys::{prefetch, ZeroedArray};
+use ray_sys::{prefetch, with_upper_half, ZeroedArray};
 
 use super::id_hash::IdHash;
 
 /// A hash table of entry numbers with open addressing. The ids themselves lie in the entries, which the caller compares.
 ///
-/// A place holds the hash in its high half and the number plus one in its low half, 0 when it is empty. The upper bits of
-/// the hash say where an entry wants to lie; it lies there or behind, mostly in the same line of the cache. A removal
-/// closes the gap by moving what comes after.
+/// A place holds the hash, which is never 0, in its high half and the number plus one in its low half, 0 when it is empty. Eight places, a line
+/// of the cache, are a bucket, which is filled from its first place on. The upper bits of the hash say to which bucket an
+/// entry belongs; it lies there, or behind if all buckets in between are full. So nearly every question is answered by one
+/// line, which is compared as a whole: a processor that must guess how long a search is loses more than the comparisons.
+/// A removal closes the gap by moving what comes after.
 #[derive(Debug, Default)]
 pub(super) struct IdIndex {
     places: ZeroedArray<u64>,
     len: usize,
     hash: IdHash,
 }
+
+/// Places of a bucket.
+const BUCKET: usize = 8;
+
+type Bucket = [u64; BUCKET];
 
 /// Below this many places the table never gives memory back.
 const KEPT_CAPACITY: usize = 16 * 1024;
@@ -42,6 +49,28 @@ fn index_in(place: u64) -> u32 {
     (place as u32).wrapping_sub(1)
 }
 
+/// Whether nothing can be added to a bucket.
+#[inline]
+fn is_full(bucket: &Bucket) -> bool {
+    bucket[BUCKET - 1] != 0
+}
+
+/// How many places of a bucket are in use.
+#[inline]
+fn in_use(bucket: &Bucket) -> usize {
+    // The hash of an empty place is 0.
+    (with_upper_half(bucket, 0) | 1 << BUCKET).trailing_zeros() as usize
+}
+
+/// Empties a place; the last one in use takes its position. Whether the bucket was full.
+#[inline]
+fn take_out(bucket: &mut Bucket, place: usize) -> bool {
+    let used = in_use(bucket);
+    bucket[place] = bucket[used - 1];
+    bucket[used - 1] = 0;
+    used == BUCKET
+}
+
 impl IdIndex {
     pub(super) fn len(&self) -> usize {
         self.len
@@ -50,51 +79,65 @@ impl IdIndex {
     /// The hash of an id in this table, for the functions that want it.
     #[inline]
     pub(super) fn hash(&self, id: &ObjectId) -> u32 {
-        self.hash.of(id)
+        self.hash.of(id).max(1)
     }
 
-    /// Where an entry of this hash wants to lie. The capacity is a power of two, 2^32 at most.
+    /// The bucket to which an entry of this hash belongs. The capacity is a power of two, 2^32 at most.
     #[inline]
     fn home(&self, hash: u32) -> usize {
-        // Zero places: nothing is ever looked for.
-        ((u64::from(hash) * self.places.len() as u64) >> 32) as usize
+        // Without places nothing is ever looked for.
+        ((u64::from(hash) * (self.places.len() / BUCKET) as u64) >> 32) as usize
     }
 
     #[inline]
-    fn after(&self, at: usize) -> usize {
-        (at + 1) & (self.places.len() - 1)
+    fn after(&self, bucket: usize) -> usize {
+        (bucket + 1) & (self.places.len() / BUCKET - 1)
     }
 
     #[inline]
-    fn position(&self, hash: u32, is: impl Fn(u32) -> bool) -> Option<usize> {
+    fn bucket(&self, bucket: usize) -> &Bucket {
+        self.places[bucket * BUCKET..].first_chunk().expect("whole buckets")
+    }
+
+    #[inline]
+    fn bucket_mut(&mut self, bucket: usize) -> &mut Bucket {
+        self.places[bucket * BUCKET..].first_chunk_mut().expect("whole buckets")
+    }
+
+    /// Bucket and place in it.
+    #[inline(always)]
+    fn position(&self, hash: u32, is: impl Fn(u32) -> bool) -> Option<(usize, usize)> {
         if self.len == 0 {
             return None;
         }
         let mut at = self.home(hash);
         loop {
-            let place = self.places[at];
-            if place == 0 {
-                return None;
+            let bucket = self.bucket(at);
+            let mut found = with_upper_half(bucket, hash);
+            while found != 0 {
+                let place = found.trailing_zeros() as usize;
+                if is(index_in(bucket[place])) {
+                    return Some((at, place));
+                }
+                found &= found - 1;
             }
-            if hash_in(place) == hash && is(index_in(place)) {
-                return Some(at);
+            if !is_full(bucket) {
+                return None;
             }
             at = self.after(at);
         }
     }
 
     /// The entry of an id of this hash that `is` the one.
-    #[inline]
+    #[inline(always)]
     pub(super) fn find(&self, hash: u32, is: impl Fn(u32) -> bool) -> Option<u32> {
-        self.position(hash, is).map(|at| index_in(self.places[at]))
+        self.position(hash, is).map(|(at, place)| index_in(self.bucket(at)[place]))
     }
 
     /// Has the processor fetch what [`Self::find`] and [`Self::remove`] look at.
     #[inline]
     pub(super) fn prefetch(&self, hash: u32) {
-        let home = self.places.as_ptr().wrapping_add(self.home(hash));
-        prefetch(home);
-        prefetch(home.wrapping_add(8)); // the next line
+        prefetch(self.places.as_ptr().wrapping_add(self.home(hash) * BUCKET));
     }
 
     /// Makes room for one more entry.
@@ -113,40 +156,55 @@ impl IdIndex {
     #[inline]
     pub(super) fn insert(&mut self, hash: u32, index: u32) {
         let mut at = self.home(hash);
-        while self.places[at] != 0 {
+        while is_full(self.bucket(at)) {
             at = self.after(at);
         }
-        self.places[at] = place_of(hash, index);
+        let bucket = self.bucket_mut(at);
+        bucket[in_use(bucket)] = place_of(hash, index);
         self.len += 1;
     }
 
     /// Forgets the entry of this hash that `is` the one, and returns its number.
     #[inline]
     pub(super) fn remove(&mut self, hash: u32, is: impl Fn(u32) -> bool) -> Option<u32> {
-        let mut gap = self.position(hash, is)?;
-        let index = index_in(self.places[gap]);
-        let mask = self.places.len() - 1;
-        let mut at = gap;
-        loop {
-            at = self.after(at);
-            let place = self.places[at];
-            if place == 0 {
-                break;
-            }
-            // An entry may lie anywhere from its home on; the gap is such a place if it is no nearer to where the entry
-            // is now than the home is.
-            let home = self.home(hash_in(place));
-            if at.wrapping_sub(home) & mask >= at.wrapping_sub(gap) & mask {
-                self.places[gap] = place;
-                gap = at;
-            }
+        let (at, place) = self.position(hash, is)?;
+        let bucket = self.bucket_mut(at);
+        let index = index_in(bucket[place]);
+        if take_out(bucket, place) {
+            self.fill(at);
         }
-        self.places[gap] = 0;
         self.len -= 1;
         if self.places.len() > KEPT_CAPACITY && self.len * 8 < self.places.len() {
             self.shrink();
         }
         Some(index)
+    }
+
+    /// A bucket was full and is not any more: brings back what went past it.
+    #[cold]
+    fn fill(&mut self, mut gap: usize) {
+        let mask = self.places.len() / BUCKET - 1;
+        let mut at = gap;
+        loop {
+            at = self.after(at);
+            let bucket = *self.bucket(at);
+            // An entry may lie in any bucket from its own on; the gap is such a one if it is no nearer to where the entry is
+            // now than its own is.
+            let far = at.wrapping_sub(gap) & mask;
+            let goes = |&place: &u64| {
+                place != 0 && at.wrapping_sub(self.home(hash_in(place))) & mask >= far
+            };
+            let moved = bucket.iter().position(goes);
+            if let Some(place) = moved {
+                let to = self.bucket_mut(gap);
+                to[in_use(to)] = bucket[place];
+                take_out(self.bucket_mut(at), place);
+                gap = at;
+            }
+            if !is_full(&bucket) {
+                return;
+            }
+        }
     }
 
     #[cold]
@@ -251,7 +309,7 @@ mod tests {
         let mut state = 1_u32;
         for step in 0..20_000_u32 {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            let hash = [0, 1, u32::MAX, u32::MAX - 1, 1 << 31][(state >> 8) as usize % 5];
+            let hash = [1, 2, u32::MAX, u32::MAX - 1, 1 << 31][(state >> 8) as usize % 5];
             if present.len() < 38 && state >> 31 == 0 {
                 index.reserve_one().unwrap();
                 index.insert(hash, step);

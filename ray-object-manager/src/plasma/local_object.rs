@@ -119,9 +119,14 @@ impl Place {
     }
 
     #[inline]
+    pub(super) fn address(&self, offset: isize) -> *mut u8 {
+        self.base.wrapping_offset(offset)
+    }
+
+    #[inline]
     pub(super) fn allocation(&self, offset: isize, size: i64) -> Allocation {
         Allocation {
-            address: self.base.wrapping_offset(offset),
+            address: self.address(offset),
             size,
             fd: self.fd,
             offset,

@@ -41,6 +41,7 @@ impl LruList {
         (self.newest != NONE).then_some(self.newest)
     }
 
+    #[inline]
     pub(super) fn push_newest(&mut self, links: &mut impl Links, index: u32) {
         *links.link(index) = Link { newer: NONE, older: self.newest };
         match self.newest {
@@ -50,6 +51,7 @@ impl LruList {
         self.newest = index;
     }
 
+    #[inline]
     pub(super) fn remove(&mut self, links: &mut impl Links, index: u32) {
         let Link { newer, older } = std::mem::replace(links.link(index), Link::OUT);
         match newer {

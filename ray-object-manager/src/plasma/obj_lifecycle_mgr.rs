@@ -13,7 +13,7 @@ use super::local_object::LocalObject;
 use super::object_store::{KeyOf, ObjectStore, ObjectTable, Space};
 use super::stats_collector::{ObjectStatsCollector, StatsCollector};
 use crate::check::check;
-use room::VICTIMS_AT_ONCE;
+use room::{InMemory, VICTIMS_AT_ONCE};
 
 /// How often creation is tried with eviction in between, before it falls back or gives up.
 pub const MAX_CREATE_TRIES: usize = 11;
@@ -27,6 +27,9 @@ pub type PlasmaLifecycle<A, I = ObjectInfo> =
 /// The ids of sealed objects that are gone are collected; whoever runs the manager takes them with
 /// [`Self::next_deleted`] after each call and tells the world. So nobody is called while the manager is
 /// in the middle of a change, and may call it back.
+///
+/// Keys may lie in what is kept of the object itself: they are copied before that goes. Not earlier, for a look-up of a copy
+/// would have to wait for the copying.
 pub struct ObjectLifecycleManager<T: ObjectTable, P, C> {
     table: T,
     policy: P,
@@ -126,24 +129,46 @@ where
         fallback_allocator: bool,
         users: &mut impl UnseenUsers<T>,
     ) -> Result<T::Ref, PlasmaError> {
-        let key = *info.key();
-        if self.table.get_object(&key).is_some() {
+        let created =
+            self.create_object_for_now(info, source, fallback_allocator, users, usize::MAX)?;
+        created.ok_or(PlasmaError::OutOfMemory)
+    }
+
+    /// As [`Self::create_object_beside`], but evicts at most so many objects for it. Nothing is returned when that was too
+    /// little, and the next call goes on where this one has stopped: so others need not wait for all of it.
+    ///
+    /// # Errors
+    /// As [`Self::create_object`].
+    pub fn create_object_for_now(
+        &mut self,
+        info: &T::Info,
+        source: ObjectSource,
+        fallback_allocator: bool,
+        users: &mut impl UnseenUsers<T>,
+        most: usize,
+    ) -> Result<Option<T::Ref>, PlasmaError> {
+        let key = info.key();
+        if self.table.get_object(key).is_some() {
             return Err(PlasmaError::ObjectExists);
         }
         let Some(size) = info.checked_object_size() else {
             log::warn!("{} has impossible sizes", key.object_id());
             return Err(PlasmaError::OutOfMemory);
         };
-        let object = self
-            .create_in_memory(info, size, source, users)
-            .or_else(|| self.create_in_file(info, size, source, fallback_allocator))
-            .ok_or(PlasmaError::OutOfMemory)?;
-        self.policy.object_created(&mut self.table, &key, object);
+        let object = match self.create_in_memory(info, size, source, users, most) {
+            InMemory::Created(object) => object,
+            InMemory::ForNow => return Ok(None),
+            InMemory::NoRoom => self
+                .create_in_file(info, size, source, fallback_allocator)
+                .ok_or(PlasmaError::OutOfMemory)?,
+        };
+        self.policy.object_created(&mut self.table, key, object);
         self.stats.on_object_created(&self.table, object);
-        Ok(object)
+        Ok(Some(object))
     }
 
     /// Finds an object.
+    #[inline]
     pub fn get_object(&self, key: &KeyOf<T>) -> Option<T::Ref> {
         self.table.get_object(key)
     }
@@ -164,6 +189,7 @@ where
             log::error!("To abort an object it must be in the object table.");
             return Err(PlasmaError::ObjectNonexistent);
         };
+        let key = &{ *key };
         if self.table.facts(object).sealed {
             log::error!("To abort an object it must not have been sealed.");
             return Err(PlasmaError::ObjectSealed);
@@ -182,6 +208,7 @@ where
             return Err(PlasmaError::ObjectNonexistent);
         };
         let facts = self.table.facts(object);
+        let key = &{ *key };
         let obstacle = if !facts.sealed {
             PlasmaError::ObjectNotSealed
         } else if facts.ref_count != 0 {
@@ -210,6 +237,7 @@ where
     }
 
     /// As [`Self::add_reference`], for an object that has just been found under this key.
+    #[inline]
     pub fn add_reference_to(&mut self, key: &KeyOf<T>, object: T::Ref) {
         if self.table.facts(object).ref_count == 0 {
             self.policy.begin_object_access(&mut self.table, key, object);
@@ -232,6 +260,7 @@ where
             );
             return false;
         };
+        let key = &{ *key };
         let remaining = self.table.add_to_ref_count(object, -1);
         self.stats.on_object_ref_decreased(&self.table, object);
         if remaining > 0 {
@@ -254,24 +283,33 @@ where
     /// # Panics
     /// When an unused object is not sealed.
     pub fn require_space(&mut self, size: i64) -> i64 {
+        self.require_space_for_now(size, usize::MAX).0
+    }
+
+    /// As [`Self::require_space`], but stops soon after so many objects, and says then that there is more to do: so who is to
+    /// be told of them need not wait for the last.
+    ///
+    /// # Panics
+    /// As there.
+    pub fn require_space_for_now(&mut self, size: i64, most: usize) -> (i64, bool) {
         let mut victims = std::mem::take(&mut self.victims);
-        let mut freed = 0_i64;
-        loop {
+        let (mut freed, mut evicted, mut more) = (0_i64, 0, true);
+        while more && evicted < most {
             let missing = size.saturating_sub(freed);
-            let (chosen, more) = self.policy.choose_some_to_evict(
+            let chosen;
+            (chosen, more) = self.policy.choose_some_to_evict(
                 &mut self.table,
                 missing,
                 VICTIMS_AT_ONCE,
                 &mut victims,
             );
             self.evict(&victims);
+            evicted += victims.len();
             victims.clear();
             freed = freed.saturating_add(chosen);
-            if !more {
-                self.victims = victims;
-                return freed;
-            }
         }
+        self.victims = victims;
+        (freed, more)
     }
 
     /// Deletes victims that the policy has chosen, or that a test names.
@@ -303,6 +341,22 @@ where
             self.deleted.shrink_to(KEPT_DELETED);
         }
         next
+    }
+
+    /// As [`Self::next_deleted`], for as many ids as `tell` has places. Returns how many there were; if that is fewer, none
+    /// are left.
+    pub fn next_deleted_into<'a, K: From<ObjectId> + 'a>(
+        &mut self,
+        places: impl ExactSizeIterator<Item = &'a mut std::mem::MaybeUninit<K>>,
+    ) -> usize {
+        let count = places.len().min(self.deleted.len());
+        for (id, place) in self.deleted.drain(..count).zip(places) {
+            place.write(K::from(id));
+        }
+        if self.deleted.is_empty() && self.deleted.capacity() > KEPT_DELETED {
+            self.deleted.shrink_to(KEPT_DELETED);
+        }
+        count
     }
 
     /// Whether there are such ids.
@@ -361,7 +415,7 @@ where
             return None;
         }
         log::info!("Shared memory store full, falling back to allocating from filesystem: {size}");
-        let object = self.table.create_object(info, source, true);
+        let object = self.table.create_missing_object(info, source, true);
         if object.is_none() {
             log::error!("Plasma fallback allocator failed, likely out of disk space.");
         }
@@ -372,6 +426,7 @@ where
         !self.eager_deletions.is_empty() && self.eager_deletions.contains(key.object_id())
     }
 
+    #[inline]
     fn delete_now(&mut self, key: &KeyOf<T>, object: T::Ref) {
         let Some(object) = self.table.look_again(key, object) else {
             crate::check::fatal(&format!("Check failed: {} is gone", key.object_id()));

@@ -6,6 +6,7 @@ use ray_common::ObjectId;
 
 use super::allocator::{Allocation, Allocator};
 use super::common::{ObjectDescription, ObjectFacts, ObjectInfo, ObjectKey, ObjectSource};
+use super::id_hash::brief;
 use super::id_index::IdIndex;
 use super::interned::Interned;
 use super::local_object::{flags, LocalObject, ObjectViews, Place, Record, SlotOf};
@@ -27,6 +28,16 @@ pub trait ObjectTable {
         source: ObjectSource,
         fallback_allocate: bool,
     ) -> Option<Self::Ref>;
+
+    /// As [`Self::create_object`], after [`Self::get_object`] has not found one of this id.
+    fn create_missing_object(
+        &mut self,
+        info: &Self::Info,
+        source: ObjectSource,
+        fallback_allocate: bool,
+    ) -> Option<Self::Ref> {
+        self.create_object(info, source, fallback_allocate)
+    }
 
     /// Finds an object.
     fn get_object(&self, key: &KeyOf<Self>) -> Option<Self::Ref>;
@@ -71,7 +82,14 @@ pub struct ObjectStore<A, I: ObjectDescription = ObjectInfo> {
     places: Interned<Place>,
     views: I::Views,
     /// The object that was found or created last. It is mostly the next one, too, and then nothing is hashed.
-    last: Cell<u32>,
+    last: Cell<Last>,
+}
+
+/// Where an object may be found without a hash, and of which ids this is not to be tried.
+#[derive(Debug, Clone, Copy)]
+struct Last {
+    number: u32,
+    brief: u64,
 }
 
 /// Names an object in an [`ObjectStore`].
@@ -88,7 +106,7 @@ impl<A: Allocator, I: ObjectDescription> ObjectStore<A, I> {
             owners: Interned::default(),
             places: Interned::default(),
             views: I::Views::default(),
-            last: Cell::new(0),
+            last: Cell::new(Last { number: 0, brief: 0 }),
         }
     }
 
@@ -136,28 +154,29 @@ impl<A: Allocator, I: ObjectDescription> ObjectStore<A, I> {
         }
     }
 
-    /// Shows an object to those who look from outside. What `show` returns is kept for them with the object, which has
-    /// the number that they are told of.
-    pub fn show(
+    /// Those who look from outside, what is kept for them with an object, and the object's number that they are told of.
+    #[inline]
+    pub fn shown(&self, object: ObjectRef) -> (&I::Views, <I::Views as ObjectViews>::Slot, u32) {
+        (&self.views, self.slab.get(object.0).view, object.0)
+    }
+
+    /// Shows an object to those who look from outside, with its number. The first of what `show` returns is kept for them
+    /// with the object.
+    pub fn show<R>(
         &mut self,
         object: ObjectRef,
         show: impl FnOnce(
             &mut I::Views,
             u32,
-            <I::Views as ObjectViews>::Slot,
             LocalObject<'_, I>,
-        ) -> <I::Views as ObjectViews>::Slot,
-    ) {
+        ) -> (<I::Views as ObjectViews>::Slot, R),
+    ) -> R {
         let record = self.slab.get(object.0);
         let (owner, place) = (self.owners.get(record.owner), self.places.get(record.place));
         let seen = LocalObject { record, owner, place };
-        let slot = show(&mut self.views, object.0, record.view, seen);
+        let (slot, shown) = show(&mut self.views, object.0, seen);
         self.slab.get_mut(object.0).view = slot;
-    }
-
-    /// Those who look from outside.
-    pub fn views_mut(&mut self) -> &mut I::Views {
-        &mut self.views
+        shown
     }
 
     /// The object of this number, if there is one.
@@ -187,7 +206,9 @@ impl<A: Allocator, I: ObjectDescription> ObjectStore<A, I> {
     /// Has the processor fetch what the deletion of an object needs beside the object.
     #[inline]
     pub(super) fn prefetch_deletion(&self, object: ObjectRef) {
-        self.index.prefetch(self.slab.get(object.0).hash);
+        let record = self.slab.get(object.0);
+        self.index.prefetch(record.hash);
+        self.allocator.prefetch_free(self.places.get(record.place).address(record.offset));
     }
 
     fn seen<'a>(&'a self, record: &'a Record<SlotOf<I>>) -> LocalObject<'a, I> {
@@ -205,20 +226,16 @@ impl<A: Allocator, I: ObjectDescription> ObjectStore<A, I> {
     }
 
     /// Finds the object of an id whose hash is not known.
-    #[inline]
+    #[inline(always)]
     fn find(&self, id: &ObjectId) -> Option<u32> {
-        let last = self.last.get();
-        if self.slab.find(last).is_some_and(|record| record.id == *id) {
-            return Some(last);
+        let (last, brief) = (self.last.get(), brief(id));
+        if last.brief == brief && self.slab.find(last.number).is_some_and(|record| record.id == *id)
+        {
+            return Some(last.number);
         }
-        let found = self.find_hashed(self.index.hash(id), id)?;
-        self.last.set(found);
-        Some(found)
-    }
-
-    #[inline]
-    fn find_hashed(&self, hash: u32, id: &ObjectId) -> Option<u32> {
-        self.index.find(hash, |index| self.slab.get(index).id == *id)
+        let number = self.index.find(self.index.hash(id), |at| self.slab.get(at).id == *id)?;
+        self.last.set(Last { number, brief });
+        Some(number)
     }
 
     /// Memory for an object, and a place in the table.
@@ -249,11 +266,21 @@ impl<A: Allocator, I: ObjectDescription> ObjectTable for ObjectStore<A, I> {
         source: ObjectSource,
         fallback_allocate: bool,
     ) -> Option<ObjectRef> {
-        let id = *info.key().object_id();
+        let id = info.key().object_id();
+        check!(self.find(id).is_none(), "{id} already exists!");
+        self.create_missing_object(info, source, fallback_allocate)
+    }
+
+    #[inline]
+    fn create_missing_object(
+        &mut self,
+        info: &I,
+        source: ObjectSource,
+        fallback_allocate: bool,
+    ) -> Option<ObjectRef> {
+        let id = info.key().object_id();
         let size = usize::try_from(info.checked_object_size()?).ok()?;
-        let hash = self.index.hash(&id);
-        check!(self.find_hashed(hash, &id).is_none(), "{id} already exists!");
-        let allocation = self.allocate(&id, size, fallback_allocate)?;
+        let allocation = self.allocate(id, size, fallback_allocate)?;
         if info.is_mutable() {
             // SAFETY: the memory was allocated a moment ago and nobody else knows it.
             unsafe { info.initialize_header(&allocation) };
@@ -262,33 +289,39 @@ impl<A: Allocator, I: ObjectDescription> ObjectTable for ObjectStore<A, I> {
         let mut bits = flags::LIVE;
         bits |= if info.is_mutable() { flags::MUTABLE } else { 0 };
         bits |= if allocation.fallback_allocated { flags::FALLBACK } else { 0 };
-        let index = self.slab.insert(Record {
-            id,
-            ref_count: 0,
-            link: Link::OUT,
-            hash,
-            flags: bits,
-            next_free: 0,
-            data_size: info.data_size(),
-            metadata_size: info.metadata_size(),
-            offset: allocation.offset,
-            size: allocation.size,
-            create_time: seconds_now(),
-            construct_duration: -1,
-            source,
-            owner: self.owners.intern(|owner| info.is_owned_by(owner), || info.owner()),
-            place: self.places.intern(|known| *known == place, || place),
-            view: SlotOf::<I>::default(),
-        });
-        self.index.insert(hash, index);
-        self.last.set(index);
-        Some(ObjectRef(index))
+        let place = self.places.intern(|known| *known == place, || place);
+        let owner = self.owners.intern(|owner| info.is_owned_by(owner), || info.owner());
+        let hash = self.index.hash(id);
+        let (number, record) = self.slab.insert();
+        // Where it is to lie, and not put together elsewhere: a processor waits for what was written in small pieces when it
+        // is read in large ones at once.
+        record.id = *id;
+        record.ref_count = 0;
+        record.link = Link::OUT;
+        record.hash = hash;
+        record.flags = bits;
+        record.next_free = 0;
+        record.data_size = info.data_size();
+        record.metadata_size = info.metadata_size();
+        record.offset = allocation.offset;
+        record.size = allocation.size;
+        record.create_time = seconds_now();
+        record.construct_duration = -1;
+        record.source = source;
+        record.owner = owner;
+        record.place = place;
+        record.view = SlotOf::<I>::default();
+        self.index.insert(hash, number);
+        self.last.set(Last { number, brief: brief(id) });
+        Some(ObjectRef(number))
     }
 
+    #[inline(always)]
     fn get_object(&self, key: &I::Key) -> Option<ObjectRef> {
         self.find(key.object_id()).map(ObjectRef)
     }
 
+    #[inline]
     fn seal_object(&mut self, key: &I::Key) -> Option<ObjectRef> {
         let object = self.get_object(key)?;
         let record = self.slab.get_mut(object.0);
@@ -316,12 +349,12 @@ impl<A: Allocator, I: ObjectDescription> ObjectTable for ObjectStore<A, I> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn facts(&self, object: ObjectRef) -> ObjectFacts {
         self.slab.get(object.0).facts()
     }
 
-    #[inline]
+    #[inline(always)]
     fn add_to_ref_count(&mut self, object: ObjectRef, difference: i32) -> i32 {
         let record = self.slab.get_mut(object.0);
         record.ref_count += difference;

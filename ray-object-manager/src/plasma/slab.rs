@@ -107,6 +107,7 @@ impl<S: Zeroable> Slab<S> {
                 let needed = (self.groups.len() + 1) * IN_GROUP;
                 if needed > self.records.len() {
                     self.records.grow(needed.max(self.records.len() * 2))?;
+                    self.records.use_huge_pages();
                 }
                 self.groups.push(Group::default());
                 self.with_room.links.push(Link::OUT);
@@ -119,9 +120,9 @@ impl<S: Zeroable> Slab<S> {
         Ok(())
     }
 
-    /// Adds a record, after [`Self::reserve_one`].
+    /// Adds a record, after [`Self::reserve_one`]. All that it says is still to be set.
     #[inline]
-    pub(super) fn insert(&mut self, record: Record<S>) -> u32 {
+    pub(super) fn insert(&mut self) -> (u32, &mut Record<S>) {
         let number = self.with_room.order.newest().expect("room was made");
         let group = &mut self.groups[number as usize];
         let first = (number as usize) << SHIFT;
@@ -142,9 +143,7 @@ impl<S: Zeroable> Slab<S> {
         if usize::from(group.live) == IN_GROUP {
             self.with_room.take_out(number);
         }
-        debug_assert!(record.is_live());
-        self.records[first + usize::from(slot)] = record;
-        number << SHIFT | u32::from(slot)
+        (number << SHIFT | u32::from(slot), &mut self.records[first + usize::from(slot)])
     }
 
     /// Forgets a record.
@@ -172,17 +171,29 @@ impl<S: Zeroable> Slab<S> {
         }
     }
 
-    /// Gives back what is too much. The group that was empty longest goes first.
+    /// Gives back what is too much, and of much a little more: a call of the operating system, which may have to tell the
+    /// other processors, costs more than what it does. The group that was empty longest goes first.
     fn give_back(&mut self) {
         let in_use = self.groups.len() - self.without_pages.len() - self.empty.len;
-        while self.empty.len > KEPT_GROUPS + in_use / 4 {
-            let Some(number) = self.empty.order.oldest() else { return };
+        let most = KEPT_GROUPS + in_use / 4;
+        if self.empty.len <= most {
+            return;
+        }
+        let kept = KEPT_GROUPS.max(most - most / 8);
+        let known = self.without_pages.len();
+        while self.empty.len > kept {
+            let Some(number) = self.empty.order.oldest() else { break };
             self.empty.take_out(number);
             self.with_room.take_out(number);
             self.groups[number as usize] = Group::default();
             self.without_pages.push(number);
-            let first = (number as usize) << SHIFT;
-            self.records.give_back(first..first + IN_GROUP);
+        }
+        let gone = &mut self.without_pages[known..];
+        gone.sort_unstable_by(|one, other| other.cmp(one));
+        for neighbours in gone.chunk_by(|one, next| next + 1 == *one) {
+            let (Some(last), Some(first)) = (neighbours.first(), neighbours.last()) else { break };
+            let (first, last) = ((*first as usize) << SHIFT, (*last as usize) << SHIFT);
+            self.records.give_back(first..last + IN_GROUP);
         }
     }
 
@@ -244,7 +255,9 @@ mod tests {
 
     fn add(slab: &mut Slab<()>, size: i64) -> u32 {
         slab.reserve_one().unwrap();
-        slab.insert(record(size))
+        let (number, place) = slab.insert();
+        *place = record(size);
+        number
     }
 
     #[test]

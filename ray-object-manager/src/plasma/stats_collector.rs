@@ -31,11 +31,13 @@ pub struct Tally {
 }
 
 impl Tally {
+    #[inline]
     fn add(&mut self, bytes: i64) {
         self.objects += 1;
         self.bytes = self.bytes.wrapping_add(bytes);
     }
 
+    #[inline]
     fn take(&mut self, bytes: i64) {
         self.objects -= 1;
         self.bytes = self.bytes.wrapping_sub(bytes);
@@ -82,6 +84,7 @@ impl ObjectStatsCollector {
             + self.errored.bytes
     }
 
+    #[inline]
     fn by_source(&mut self, source: ObjectSource) -> Option<&mut Tally> {
         match source {
             ObjectSource::CREATED_BY_WORKER => Some(&mut self.created_by_worker),
@@ -92,6 +95,7 @@ impl ObjectStatsCollector {
         }
     }
 
+    #[inline]
     fn take_bytes_at(&mut self, object: ObjectFacts) {
         let bytes = &mut self.bytes_by_location[location(object.fallback_allocated, object.sealed)];
         *bytes -= object.size;
@@ -112,7 +116,7 @@ impl ObjectStatsCollector {
     ///
     /// # Panics
     /// When it is sealed.
-    #[inline]
+    #[inline(always)]
     pub fn created(&mut self, object: ObjectFacts) {
         check!(!object.sealed, "a new object is not sealed");
         self.bytes_by_location[location(object.fallback_allocated, false)] += object.size;
@@ -127,7 +131,7 @@ impl ObjectStatsCollector {
     ///
     /// # Panics
     /// When it is not, or was never counted.
-    #[inline]
+    #[inline(always)]
     pub fn sealed(&mut self, object: ObjectFacts) {
         check!(object.sealed, "a sealed object is sealed");
         self.take_bytes_at(ObjectFacts { sealed: false, ..object });
@@ -145,7 +149,7 @@ impl ObjectStatsCollector {
     ///
     /// # Panics
     /// When it was never counted.
-    #[inline]
+    #[inline(always)]
     pub fn deleting(&mut self, object: ObjectFacts) {
         self.take_bytes_at(object);
         if let Some(tally) = self.by_source(object.source) {
@@ -167,7 +171,7 @@ impl ObjectStatsCollector {
     }
 
     /// An object has a reference more, and so many then as it says.
-    #[inline]
+    #[inline(always)]
     pub fn reference_added(&mut self, object: ObjectFacts) {
         let spillable = object.sealed && from_worker(object);
         match object.ref_count {
@@ -186,7 +190,7 @@ impl ObjectStatsCollector {
     }
 
     /// An object has a reference less, and so many then as it says.
-    #[inline]
+    #[inline(always)]
     pub fn reference_removed(&mut self, object: ObjectFacts) {
         let spillable = object.sealed && from_worker(object);
         match object.ref_count {
@@ -206,22 +210,27 @@ impl ObjectStatsCollector {
 }
 
 impl<T: ObjectTable> StatsCollector<T> for ObjectStatsCollector {
+    #[inline]
     fn on_object_created(&mut self, table: &T, object: T::Ref) {
         self.created(table.facts(object));
     }
 
+    #[inline]
     fn on_object_sealed(&mut self, table: &T, object: T::Ref) {
         self.sealed(table.facts(object));
     }
 
+    #[inline]
     fn on_object_deleting(&mut self, table: &T, object: T::Ref) {
         self.deleting(table.facts(object));
     }
 
+    #[inline]
     fn on_object_ref_increased(&mut self, table: &T, object: T::Ref) {
         self.reference_added(table.facts(object));
     }
 
+    #[inline]
     fn on_object_ref_decreased(&mut self, table: &T, object: T::Ref) {
         self.reference_removed(table.facts(object));
     }

@@ -73,8 +73,8 @@ const fn run(name: &'static str, size: usize, readers: u32, values: u64, pause: 
 const RUNS: [Run; 6] = [
     run("1KB_x1", 1000, 1, 20_000, Duration::ZERO),
     run("1KB_x8", 1000, 8, 4_000, Duration::ZERO),
-    run("10MB_x1", 10_000_000, 1, 100, Duration::ZERO),
-    run("10MB_x8", 10_000_000, 8, 30, Duration::ZERO),
+    run("10MB_x1", 10_000_000, 1, 400, Duration::ZERO),
+    run("10MB_x8", 10_000_000, 8, 60, Duration::ZERO),
     // Values that come slowly: what a wait costs, and how soon it ends.
     run("slow_1KB_x1", 1000, 1, 200, Duration::from_millis(1)),
     run("slow_1KB_x8", 1000, 8, 200, Duration::from_millis(1)),

@@ -36,6 +36,7 @@ impl LruEvictionPolicy {
         self.pinned_memory_bytes
     }
 
+    #[inline(always)]
     fn add<A: Allocator, I: ObjectDescription>(
         &mut self,
         store: &mut ObjectStore<A, I>,
@@ -48,6 +49,7 @@ impl LruEvictionPolicy {
         size
     }
 
+    #[inline(always)]
     fn remove<A: Allocator, I: ObjectDescription>(
         &mut self,
         store: &mut ObjectStore<A, I>,

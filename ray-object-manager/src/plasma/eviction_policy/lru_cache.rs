@@ -44,17 +44,20 @@ impl CacheStatistics {
         self.capacity.saturating_sub(self.used_capacity)
     }
 
+    #[inline]
     pub(super) fn added(&mut self, size: i64) {
         self.used_capacity = self.used_capacity.saturating_add(size);
         self.num_objects += 1;
     }
 
+    #[inline]
     pub(super) fn removed(&mut self, size: i64) {
         self.used_capacity = self.used_capacity.saturating_sub(size);
         self.num_objects -= 1;
         check!(self.used_capacity >= 0, "{self}");
     }
 
+    #[inline]
     pub(super) fn chosen(&mut self, size: i64) {
         self.num_evictions_total += 1;
         self.bytes_evicted_total = self.bytes_evicted_total.saturating_add(size);

@@ -81,7 +81,9 @@ impl FreeSpace {
     /// Compares every structure with every other.
     pub(crate) fn check(&self) -> Result<(), String> {
         let (live, listed) = self.check_ring()?;
-        let mut seen = 0;
+        let mut seen = usize::from(self.hand != NIL);
+        let hand_is_free = self.hand == NIL || self.records.at(self.hand).is_free();
+        ensure(hand_is_free, "the piece that merged last is not free")?;
         for (number, zone) in self.zones.iter().enumerate() {
             for bin in 1..small::SIZES {
                 seen += self.check_list(number, &zone.small, bin)?;
@@ -160,7 +162,8 @@ impl FreeSpace {
     }
 
     fn check_listed(&self, zone: usize, index: u32) -> Result<(), String> {
-        let free = index != TOP && self.records.at(index).is_free();
+        let unlisted = index == TOP || index == self.hand;
+        let free = !unlisted && self.records.at(index).is_free();
         ensure(
             self.zones.number(self.records.at(index).offset()) == zone,
             "a piece of another zone",

@@ -4,6 +4,8 @@
 //! The size of a node begins with the bits that lead to the node, and may be any such size. So going down a trie
 //! takes at most as many steps as a size has bits, and in practice the logarithm of the number of sizes.
 
+use std::ops::ControlFlow;
+
 use super::records::{Records, NIL};
 
 const CLASSES: usize = 64;
@@ -159,6 +161,21 @@ impl LargeBins {
             best.offer(node, size);
             node = if child[0] == NIL { child[1] } else { child[0] };
         }
+    }
+
+    /// Shows all pieces, the largest powers of two first, until told to stop.
+    pub(super) fn visit(&self, visit: &mut impl FnMut(u32) -> ControlFlow<()>) -> ControlFlow<()> {
+        let mut waiting: Vec<u32> =
+            self.roots.iter().copied().filter(|&root| root != NIL).collect();
+        while let Some(head) = waiting.pop() {
+            let mut node = head;
+            while node != NIL {
+                visit(self.at(node).record)?;
+                node = self.at(node).forward;
+            }
+            waiting.extend(self.at(head).child.into_iter().filter(|&child| child != NIL));
+        }
+        ControlFlow::Continue(())
     }
 
     /// The record of a piece has a new number, from which its node is known.

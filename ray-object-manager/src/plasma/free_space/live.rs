@@ -4,12 +4,16 @@
 //! half, 0 when empty. The upper half of the hash also says where an entry wants to lie, so nearly every
 //! question is answered by one line of the cache, and a removal closes the gap by moving what comes after.
 
+use ray_sys::ZeroedArray;
+
 use super::records::{Records, NIL};
+use crate::check::fatal;
 
 /// The table.
 #[derive(Debug)]
 pub(super) struct LiveTable {
-    entries: Vec<u64>,
+    /// In pages of its own, which go back to the system when it is made anew.
+    entries: ZeroedArray<u64>,
     len: usize,
     /// A hash's upper half shifted right by so much is a position.
     shift: u32,
@@ -24,7 +28,9 @@ impl LiveTable {
 
     /// `capacity` is a power of two, at most 2^32.
     fn with_capacity(capacity: usize) -> Self {
-        Self { entries: vec![0; capacity], len: 0, shift: u32::BITS - capacity.trailing_zeros() }
+        let entries = ZeroedArray::zeroed(capacity)
+            .unwrap_or_else(|error| fatal(&format!("no memory for a table of pieces: {error}")));
+        Self { entries, len: 0, shift: u32::BITS - capacity.trailing_zeros() }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -82,6 +88,12 @@ impl LiveTable {
             }
             at = self.after(at);
         }
+    }
+
+    /// Has the processor fetch what [`Self::position`] looks at.
+    #[inline]
+    pub(super) fn prefetch(&self, offset: u64) {
+        ray_sys::prefetch(self.entries.as_ptr().wrapping_add(self.home(tag(offset))));
     }
 
     /// The piece that begins at `offset`, if one does.
@@ -144,7 +156,7 @@ impl LiveTable {
     #[cold]
     fn resize(&mut self, capacity: usize) {
         let old = std::mem::replace(self, Self::with_capacity(capacity));
-        old.entries.into_iter().filter(|&entry| entry != 0).for_each(|entry| self.enter(entry));
+        old.entries.iter().copied().filter(|&entry| entry != 0).for_each(|entry| self.enter(entry));
     }
 }
 
@@ -190,6 +202,7 @@ mod tests {
                     assert_eq!(table.find(&records, offset), None);
                     assert_eq!(table.remove(&records, offset), None);
                     if grow {
+                        assert!(records.has_room());
                         let index = records.insert();
                         records.at_mut(index).set_live(offset, 0);
                         table.insert(offset, index);

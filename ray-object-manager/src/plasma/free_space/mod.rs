@@ -19,9 +19,11 @@ mod small;
 mod tests;
 mod zones;
 
+use std::ops::ControlFlow;
+
 use live::LiveTable;
 use quick::QuickLists;
-use records::{Record, Records, MAX_GRANULES, TOP};
+use records::{Record, Records, MAX_GRANULES, NIL, TOP};
 use zones::Zones;
 
 /// Bytes of a granule.
@@ -52,6 +54,9 @@ pub(super) struct FreeSpace {
     /// Of the live pieces and the quick ones.
     live: LiveTable,
     quick: QuickLists,
+    /// The piece that merged last, which is in no list yet, or [`NIL`]. Objects that were created one after the other often go so, and
+    /// then a piece that grows is not taken from its list and put into another each time.
+    hand: u32,
     granules: u64,
     free: u64,
 }
@@ -65,6 +70,7 @@ impl FreeSpace {
             zones: Zones::new(granules),
             live: LiveTable::new(),
             quick: QuickLists::new(granules),
+            hand: NIL,
             granules,
             free: granules,
         }
@@ -89,9 +95,11 @@ impl FreeSpace {
         if !self.records.has_room() {
             return None;
         }
+        self.list_hand();
         let mut fit = self.zones.best_fit(&self.records, size);
         if fit.is_none() && self.quick.len() > 0 {
             self.consolidate();
+            self.list_hand();
             fit = self.zones.best_fit(&self.records, size);
         }
         let index = match fit {
@@ -159,6 +167,12 @@ impl FreeSpace {
         Some(bytes)
     }
 
+    /// Has the processor fetch what [`Self::release`] looks at first.
+    #[inline]
+    pub(super) fn prefetch_release(&self, offset: u64) {
+        self.live.prefetch(offset);
+    }
+
     fn release_merged(&mut self, position: usize, index: u32) {
         self.live.remove_at(position);
         self.merge(index);
@@ -167,7 +181,7 @@ impl FreeSpace {
 
     /// Merges all pieces of the quick lists. How many there were.
     #[cold]
-    fn consolidate(&mut self) -> usize {
+    pub(super) fn consolidate(&mut self) -> usize {
         let pieces = self.quick.len();
         while let Some(index) = self.quick.pop_any(&self.records) {
             let offset = self.records.at(index).offset();
@@ -178,12 +192,31 @@ impl FreeSpace {
         pieces
     }
 
-    /// Makes one piece of a piece that is in no list and its free neighbours, and lists it.
+    /// Puts the piece that merged last into its list.
+    #[inline(always)]
+    fn list_hand(&mut self) {
+        let index = std::mem::replace(&mut self.hand, NIL);
+        if index != NIL {
+            self.zones.insert(&mut self.records, index);
+        }
+    }
+
+    /// Takes a free piece from its list.
+    #[inline(always)]
+    fn unlist(&mut self, index: u32) {
+        if index == self.hand {
+            self.hand = NIL;
+        } else {
+            self.zones.remove(&mut self.records, index);
+        }
+    }
+
+    /// Makes one piece of a piece that is in no list and its free neighbours, to be listed next.
     fn merge(&mut self, mut index: u32) {
         let Record { mut size, prev, next, .. } = *self.records.at(index);
         let mut offset = self.records.at(index).offset();
         if prev != TOP && self.records.at(prev).is_free() {
-            self.zones.remove(&mut self.records, prev);
+            self.unlist(prev);
             size += self.records.at(prev).size;
             offset = self.records.at(prev).offset();
             self.absorb(index);
@@ -196,14 +229,15 @@ impl FreeSpace {
             self.absorb(index);
         } else {
             if self.records.at(next).is_free() {
-                self.zones.remove(&mut self.records, next);
+                self.unlist(next);
                 size += self.records.at(next).size;
                 self.absorb(next);
             }
             let record = self.records.at_mut(index);
             record.set_free(offset);
             record.size = size;
-            self.zones.insert(&mut self.records, index);
+            self.list_hand();
+            self.hand = index;
         }
     }
 
@@ -254,8 +288,30 @@ impl FreeSpace {
         self.records.at_mut(record.next).prev = to;
         if record.is_live() {
             self.live.renumber(record.offset(), from, to);
+        } else if from == self.hand {
+            self.hand = to;
         } else {
             self.zones.moved(&mut self.records, to);
+        }
+    }
+
+    /// Shows free pieces that have at least so many granules, by offset and size, until told to stop; larger ones and those
+    /// at the end of the region mostly come first. Pieces of quick lists are not shown.
+    pub(super) fn visit_free(
+        &self,
+        least: u64,
+        mut visit: impl FnMut(u64, u64) -> ControlFlow<()>,
+    ) {
+        let mut show = |index| {
+            let record = self.records.at(index);
+            if record.size < least {
+                return ControlFlow::Continue(());
+            }
+            visit(record.offset(), record.size)
+        };
+        if show(TOP).is_continue() && (self.hand == NIL || show(self.hand).is_continue()) {
+            // Whether all were shown makes no difference.
+            let _ = self.zones.visit(&self.records, least, show);
         }
     }
 

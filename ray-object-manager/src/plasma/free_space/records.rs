@@ -1,5 +1,9 @@
 //! One record for each piece of the region, free or live, numbered.
 
+use ray_sys::{Zeroable, ZeroedArray};
+
+use crate::check::fatal;
+
 /// Number of the record that stands for the top of the region; in a link also "nothing", because no
 /// list of free pieces holds the top.
 pub(super) const TOP: u32 = 0;
@@ -38,6 +42,9 @@ pub(super) struct Record {
 }
 
 const _: () = assert!(size_of::<Record>() == 32);
+
+// SAFETY: numbers; all of them zero is an unused record.
+unsafe impl Zeroable for Record {}
 
 const OFFSET_SHIFT: u32 = 16;
 const STATE_SHIFT: u32 = 8;
@@ -113,7 +120,12 @@ impl Record {
 /// The records, and which of their numbers can be used again.
 #[derive(Debug)]
 pub(super) struct Records {
-    records: Vec<Record>,
+    /// In pages of their own: they grow without being copied, and what is not needed any more goes back to the system.
+    records: ZeroedArray<Record>,
+    /// How many there are, used or not; those behind are zero or left over.
+    len: usize,
+    /// How many of them have memory at most.
+    touched: usize,
     first_unused: u32,
     unused: usize,
 }
@@ -123,13 +135,32 @@ const FEW: usize = 1024;
 
 impl Records {
     pub(super) fn new(top: Record) -> Self {
-        Self { records: vec![top], first_unused: NIL, unused: 0 }
+        let mut records = ZeroedArray::zeroed(FEW)
+            .unwrap_or_else(|error| fatal(&format!("no memory for an allocator: {error}")));
+        records[0] = top;
+        Self { records, len: 1, touched: 1, first_unused: NIL, unused: 0 }
     }
 
     /// Whether one more record can be had.
     #[inline]
-    pub(super) fn has_room(&self) -> bool {
-        self.first_unused != NIL || u32::try_from(self.records.len()).is_ok()
+    pub(super) fn has_room(&mut self) -> bool {
+        self.first_unused != NIL || self.len < self.records.len() || self.grow()
+    }
+
+    #[cold]
+    fn grow(&mut self) -> bool {
+        let most = u32::MAX as usize;
+        let wanted = self.records.len().saturating_mul(2).min(most);
+        if wanted == self.records.len() {
+            return false;
+        }
+        match self.records.grow(wanted) {
+            Ok(()) => true,
+            Err(error) => {
+                log::error!("no memory for more pieces: {error}");
+                false
+            }
+        }
     }
 
     /// A number for a new piece, whose fields are still to be set. ([`Self::has_room`] said so.)
@@ -153,8 +184,10 @@ impl Records {
 
     #[cold]
     fn push(&mut self) -> u32 {
-        let index = u32::try_from(self.records.len()).expect("`has_room` was asked");
-        self.records.push(Record::free(0, 0));
+        let index = u32::try_from(self.len).expect("`has_room` was asked");
+        self.records[self.len] = Record::free(0, 0);
+        self.len += 1;
+        self.touched = self.touched.max(self.len);
         index
     }
 
@@ -194,13 +227,14 @@ impl Records {
     /// number to which it should move, so that the end comes nearer.
     #[cold]
     pub(super) fn cut(&mut self) -> Option<(u32, u32)> {
-        while let Some(State::Unused) = self.records.last().map(Record::state) {
+        while self.at(self.last()).state() == State::Unused {
             self.unlink_unused(self.last());
-            self.records.pop();
+            self.len -= 1;
         }
-        let len = self.len();
-        if self.records.capacity() / 4 > len.max(FEW) {
-            self.records.shrink_to(len * 2);
+        let kept = self.len.max(FEW) * 2;
+        if self.touched / 2 > kept {
+            self.records.give_back(kept..self.touched);
+            self.touched = kept;
         }
         (self.unused > 0).then(|| (self.last(), self.first_unused))
     }
@@ -208,12 +242,13 @@ impl Records {
     /// Copies the last record to an unused number and cuts it off.
     pub(super) fn move_last(&mut self, to: u32) {
         self.unlink_unused(to);
-        let record = self.records.pop().expect("the top is always there");
-        *self.at_mut(to) = record;
+        *self.at_mut(to) = *self.at(self.last());
+        self.len -= 1;
     }
 
     fn last(&self) -> u32 {
-        u32::try_from(self.len() - 1).expect("numbers are 32 bits wide")
+        // The top is always there.
+        u32::try_from(self.len - 1).expect("numbers are 32 bits wide")
     }
 
     #[inline]
@@ -228,7 +263,7 @@ impl Records {
 
     /// Records, used or not.
     pub(super) fn len(&self) -> usize {
-        self.records.len()
+        self.len
     }
 
     /// Records that can be used again.
@@ -238,6 +273,6 @@ impl Records {
 
     /// Bytes of memory that the records take.
     pub(super) fn footprint(&self) -> usize {
-        self.records.capacity() * size_of::<Record>()
+        self.touched * size_of::<Record>()
     }
 }

@@ -1,6 +1,8 @@
 //! Free pieces of fewer than [`SIZES`] granules: a list for each size, and a bitmap that finds the
 //! next size of which there is a piece with three looks.
 
+use std::ops::ControlFlow;
+
 use super::records::{Records, NIL};
 
 /// Sizes from 1 up to this, exclusive, have a list each: all below 4 MiB.
@@ -98,6 +100,28 @@ impl SmallBins {
             }
         };
         Some(self.heads[word * BITS + first_bit(self.sizes[word])])
+    }
+
+    /// Shows all pieces of at least so many granules, by falling size, until told to stop.
+    pub(super) fn visit(
+        &self,
+        records: &Records,
+        least: usize,
+        visit: &mut impl FnMut(u32) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        for word in (least / BITS..WORDS).rev() {
+            let mut sizes = self.sizes[word];
+            while sizes != 0 {
+                let bin = word * BITS + sizes.ilog2() as usize;
+                sizes &= !(1 << (bin % BITS));
+                let mut index = if bin < least { NIL } else { self.heads[bin] };
+                while index != NIL {
+                    visit(index)?;
+                    index = records.at(index).forward;
+                }
+            }
+        }
+        ControlFlow::Continue(())
     }
 
     /// A record has moved: whoever names its old number names the new one.

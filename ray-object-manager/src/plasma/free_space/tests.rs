@@ -1,6 +1,7 @@
 //! The free space against a model that keeps live pieces in a sorted map and knows nothing else.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::ControlFlow;
 
 use super::check::Piece;
 use super::{FreeSpace, GRANULE};
@@ -86,6 +87,40 @@ fn allocate(space: &mut FreeSpace, bytes: usize) -> Option<u64> {
     })
 }
 
+/// Every free piece that is merged is shown once, if it is large enough, and nothing else.
+fn shows_free_pieces(space: &FreeSpace, least: u64, stop: usize) {
+    let quick: HashMap<u64, u64> = space.quick_pieces().into_iter().collect();
+    let mut free = BTreeMap::new();
+    let mut at = 0;
+    // Merged pieces lie between what is live or quick.
+    let live = space.pieces().filter(|piece| piece.live).map(|piece| (piece.offset, piece.size));
+    let mut used: Vec<(u64, u64)> = live.chain(quick).collect();
+    used.push((space.granules, 0));
+    used.sort_unstable();
+    for (offset, size) in used {
+        if offset - at >= least && offset > at {
+            free.insert(at, offset - at);
+        }
+        at = offset + size;
+    }
+    let mut shown = BTreeMap::new();
+    space.visit_free(least, |offset, size| {
+        assert_eq!(shown.insert(offset, size), None, "shown twice");
+        ControlFlow::Continue(())
+    });
+    assert_eq!(shown, free);
+    let mut count = 0;
+    space.visit_free(least, |_, _| {
+        count += 1;
+        if count == stop {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    });
+    assert_eq!(count, stop.min(free.len()));
+}
+
 fn whole(space: &FreeSpace, granules: u64) {
     space.check().unwrap();
     let pieces: Vec<Piece> = space.pieces().collect();
@@ -136,6 +171,7 @@ fn run(seed: u64, granules: u64, largest: u64, operations: usize) -> usize {
             space.check().unwrap_or_else(|wrong| panic!("seed {seed}, step {step}: {wrong}"));
             let live = space.pieces().filter(|piece| piece.live);
             assert!(live.map(|piece| piece.offset).eq(model.live.keys().copied()));
+            shows_free_pieces(&space, 1 << random.below(18), 1 + random.index(9));
         }
     }
     space.check().unwrap();
@@ -329,4 +365,39 @@ fn occupancy_shows_where_pieces_are() {
     assert_eq!(many.len(), 3000);
     assert!((many.iter().sum::<f64>() - 600.0).abs() < 1e-9);
     assert_eq!(space.largest_free(), 700);
+}
+
+#[test]
+fn what_is_freed_in_a_row_is_listed_once_and_found_at_once() {
+    let mut space = FreeSpace::new(10_000);
+    let offsets: Vec<u64> = (0..100).map(|_| allocate(&mut space, 64 * 64).unwrap()).collect();
+    let barrier = allocate(&mut space, 64 * 64).unwrap();
+    for (freed, offset) in (1..).zip(&offsets[10..]) {
+        space.release(*offset).unwrap();
+        space.check().unwrap();
+        let lists = |space: &FreeSpace| space.zones.best_fit(&space.records, 1);
+        assert_eq!(lists(&space), None, "{freed} pieces are one that is in no list");
+        let mut shown = Vec::new();
+        space.visit_free(1, |offset, size| {
+            shown.push((offset, size));
+            ControlFlow::Continue(())
+        });
+        assert!(shown.contains(&(offsets[10], freed * 64)), "{shown:?}");
+    }
+    // One elsewhere: the first is listed now.
+    space.release(offsets[3]).unwrap();
+    space.check().unwrap();
+    assert!(space.zones.best_fit(&space.records, 1).is_some());
+    assert_eq!(allocate(&mut space, 90 * 64 * 64), Some(offsets[10]));
+    assert_eq!(allocate(&mut space, 64 * 64), Some(offsets[3]));
+    space.check().unwrap();
+    for offset in [offsets[10], offsets[3], barrier]
+        .into_iter()
+        .chain(offsets[..3].to_vec())
+        .chain(offsets[4..10].to_vec())
+    {
+        space.release(offset).unwrap();
+        space.check().unwrap();
+    }
+    whole(&space, 10_000);
 }

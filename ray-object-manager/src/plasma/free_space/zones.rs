@@ -3,6 +3,8 @@
 //! The best fit alone leaves what is free scattered all over the region. A fit that is slightly worse but lies nearer the start of
 //! the region is better: so what is live gathers there, and larger pieces form behind it.
 
+use std::ops::ControlFlow;
+
 use super::large::LargeBins;
 use super::records::{Records, MAX_GRANULES};
 use super::small::SmallBins;
@@ -99,6 +101,23 @@ impl Zones {
             farther += self.step;
         }
         best
+    }
+
+    /// Shows all pieces of at least so many granules until told to stop: those at the end of the region, where there is most
+    /// free space, before those at its start, and the large ones of a zone before the small ones.
+    pub(super) fn visit(
+        &self,
+        records: &Records,
+        least: u64,
+        mut visit: impl FnMut(u32) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        for zone in self.zones.iter().rev() {
+            zone.large.visit(&mut visit)?;
+            if let Some(least) = SmallBins::bin(least) {
+                zone.small.visit(records, least, &mut visit)?;
+            }
+        }
+        ControlFlow::Continue(())
     }
 
     /// For tests: the zones, by rising offset.

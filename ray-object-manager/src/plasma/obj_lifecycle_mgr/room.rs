@@ -15,61 +15,83 @@ const FEW_OWED: usize = 256;
 /// The least that is evicted at once for an object that has no room, although as many bytes are free.
 const LEAST_STEP: i64 = 64 << 10;
 
+/// What has become of an attempt to create an object in memory.
+pub(super) enum InMemory<R> {
+    Created(R),
+    NoRoom,
+    /// More can be evicted for it, and has to be.
+    ForNow,
+}
+
 impl<T, P, C> ObjectLifecycleManager<T, P, C>
 where
     T: ObjectTable,
     P: ObjectEvictionPolicy<T>,
     C: StatsCollector<T>,
 {
+    /// Evicts at most so many objects before the object fits.
     pub(super) fn create_in_memory(
         &mut self,
         info: &T::Info,
         size: i64,
         source: ObjectSource,
         users: &mut impl UnseenUsers<T>,
-    ) -> Option<T::Ref> {
+        mut most: usize,
+    ) -> InMemory<T::Ref> {
         let (mut tries, mut step, mut evicted) = (0, 1, false);
         while tries < MAX_CREATE_TRIES {
-            if let Some(object) = self.table.create_object(info, source, false) {
+            if let Some(object) = self.table.create_missing_object(info, source, false) {
                 if evicted {
                     self.pay(i64::MAX, FEW_OWED, users);
                 }
-                return Some(object);
+                return InMemory::Created(object);
             }
             if !self.policy.could_fit(&self.table, size) {
-                return None;
+                return InMemory::NoRoom;
+            }
+            if most == 0 {
+                return InMemory::ForNow;
             }
             self.touch_let_go(users);
             let whole = match self.policy.space_to_free(&self.table, size) {
                 Some((missing, to_free)) => {
-                    if self.owed == 0 {
-                        self.owed = to_free;
-                    }
-                    self.make_room(size, missing.max(step), users)?
+                    self.make_room(size, to_free, missing.max(step), &mut most, users)
                 }
-                None => self.make_room_at_once(size, users)?,
+                None => self.make_room_at_once(size, users),
             };
+            let Some(whole) = whole else { return InMemory::NoRoom };
             tries += usize::from(whole);
             step = step.saturating_mul(2).max(size).max(LEAST_STEP);
             evicted = true;
         }
-        None
+        InMemory::NoRoom
     }
 
-    /// Evicts what is owed, or with [`Self::evict_in_slices`] so many bytes of it. Returns whether that was all; `None` when
-    /// there is nothing left to evict, and too little room all the same.
+    /// Evicts what is owed, which becomes `to_free` if it is nothing, or with [`Self::evict_in_slices`] so many bytes of it,
+    /// and not more than so many objects. Returns whether that was all; `None` when there is nothing left to evict, and
+    /// too little room all the same.
     fn make_room(
         &mut self,
         size: i64,
+        to_free: i64,
         at_once: i64,
+        most: &mut usize,
         users: &mut impl UnseenUsers<T>,
     ) -> Option<bool> {
+        let of_others = self.owed > 0;
+        if !of_others {
+            self.owed = to_free;
+        }
         let bytes = if self.in_slices { at_once } else { i64::MAX };
-        self.pay(bytes, usize::MAX, users);
+        *most -= self.pay(bytes, *most, users);
         if self.owed > 0 {
             return Some(false);
         }
         let (missing, _) = self.policy.space_to_free(&self.table, size)?;
+        if missing > 0 && of_others {
+            // What was owed for others, or is the rest of something, says nothing of what there is to evict.
+            return Some(false);
+        }
         (missing <= 0).then_some(true)
     }
 
@@ -82,8 +104,8 @@ where
         (missing <= 0).then_some(kept == 0)
     }
 
-    /// Evicts of what is owed so many bytes, or all, but not more than so many objects.
-    fn pay(&mut self, bytes: i64, most: usize, users: &mut impl UnseenUsers<T>) {
+    /// Evicts of what is owed so many bytes, or all, but not more than so many objects. Returns how many were chosen.
+    fn pay(&mut self, bytes: i64, most: usize, users: &mut impl UnseenUsers<T>) -> usize {
         let (mut paid, mut evicted) = (0_i64, 0);
         let mut victims = std::mem::take(&mut self.victims);
         while self.owed > 0 && paid < bytes && evicted < most {
@@ -101,6 +123,7 @@ where
             self.owed = self.owed.saturating_sub(freed).max(0);
         }
         self.victims = victims;
+        evicted
     }
 
     /// Evicts those victims that nobody uses unseen; none are left in the list. Returns the bytes of the others.

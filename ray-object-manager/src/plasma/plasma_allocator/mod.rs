@@ -1,7 +1,9 @@
 //! Ray's `PlasmaAllocator`: objects' memory from one shared file, and from files on disk when it is full.
 
 mod ahead;
+mod annex;
 mod fallback;
+mod holes;
 mod region;
 
 use std::io;
@@ -16,6 +18,7 @@ pub use region::{AddressesOnly, FileRegion, Region};
 
 use super::allocator::{AllocError, Allocation, Allocator, FreeError};
 use super::free_space::{FreeSpace, GRANULE};
+use annex::Lending;
 use fallback::FallbackFiles;
 
 /// A primary region must be larger than this many bytes, as Ray asks.
@@ -75,8 +78,9 @@ pub enum InitError {
 pub struct PlasmaAllocator<R = FileRegion> {
     region: R,
     space: FreeSpace,
+    lending: Lending<R>,
     footprint_limit: i64,
-    /// Bytes in live allocations of the primary region, as they were asked for.
+    /// Bytes in live allocations of the primary region and its annex, as they were asked for.
     primary_allocated: i64,
     fallback: FallbackFiles,
 }
@@ -131,6 +135,7 @@ impl<R: Region> PlasmaAllocator<R> {
         let size = usable(config.footprint_limit)?.min(region.usable());
         Ok(Self {
             space: FreeSpace::new((size / GRANULE) as u64),
+            lending: Lending::of(&region),
             region,
             footprint_limit: config.footprint_limit,
             primary_allocated: 0,
@@ -150,6 +155,12 @@ impl<R: Region> PlasmaAllocator<R> {
         &self.region
     }
 
+    /// Its annex, if there is one: where allocations lie that found room only in pieces.
+    #[must_use]
+    pub fn annex(&self) -> Option<&R> {
+        self.lending.annex().map(|annex| &annex.region)
+    }
+
     /// The part in use, from 0 to 1, of each of so many equal parts of the primary region. Linear
     /// in the number of allocations.
     #[must_use]
@@ -157,13 +168,14 @@ impl<R: Region> PlasmaAllocator<R> {
         self.space.occupancy(buckets)
     }
 
-    /// Bytes of the primary region that are free, in whatever pieces.
+    /// Bytes of the limit that are free, in whatever pieces.
     #[must_use]
     pub fn free_bytes(&self) -> usize {
-        bytes(self.space.free_granules())
+        bytes(self.space.free_granules()).saturating_sub(self.lending.lent())
     }
 
-    /// Bytes of the largest free piece of the primary region. Linear in the number of allocations.
+    /// Bytes of the largest free piece of the primary region. Linear in the number of allocations. A larger request than
+    /// this can find room in the annex.
     #[must_use]
     pub fn largest_free_block(&self) -> usize {
         bytes(self.space.largest_free())
@@ -172,19 +184,26 @@ impl<R: Region> PlasmaAllocator<R> {
     /// Live allocations of either kind.
     #[must_use]
     pub fn num_live(&self) -> usize {
-        self.space.num_live() + self.fallback.len()
+        let in_annex = self.lending.annex().map_or(0, |annex| annex.space.num_live());
+        self.space.num_live() + in_annex + self.fallback.len()
     }
 
-    /// Bytes of the primary region for which the operating system has promised space.
+    /// Bytes in allocations that found room only in the annex: what is free was enough, but lay in pieces. Whole pages.
+    #[must_use]
+    pub fn annex_bytes(&self) -> usize {
+        self.lending.lent()
+    }
+
+    /// Bytes of the primary region and its annex for which the operating system has promised space.
     #[must_use]
     pub fn reserved_bytes(&self) -> usize {
-        self.region.reserved()
+        self.region.reserved().saturating_add_signed(self.lending.reserved_difference())
     }
 
-    /// Bytes of memory that the bookkeeping of the primary region takes at present.
+    /// Bytes of memory that the bookkeeping of the primary region and its annex takes at present.
     #[must_use]
     pub fn bookkeeping_bytes(&self) -> usize {
-        self.space.footprint()
+        self.space.footprint() + self.lending.annex().map_or(0, |annex| annex.space.footprint())
     }
 
     /// Compares every structure of the allocator with every other. Linear; for tests.
@@ -194,9 +213,10 @@ impl<R: Region> PlasmaAllocator<R> {
     pub fn check_invariants(&self) -> Result<(), String> {
         self.space.check()?;
         self.fallback.check()?;
+        self.lending.check(&self.region, &self.space)?;
         let live: u64 =
             self.space.pieces().filter(|piece| piece.live).map(|piece| piece.size).sum();
-        let live = i64::try_from(bytes(live)).unwrap_or(i64::MAX);
+        let live = signed(bytes(live).saturating_add(self.lending.lent()));
         if self.primary_allocated < 0 || self.primary_allocated > live {
             return Err(format!("{} bytes counted, {live} are live", self.primary_allocated));
         }
@@ -222,7 +242,7 @@ impl<R: Region> PlasmaAllocator<R> {
     pub fn free_address(&mut self, address: usize) -> Result<(), FreeError> {
         let offset = address.wrapping_sub(self.region.base() as usize);
         if offset >= self.region.usable() {
-            return self.free_fallback(address);
+            return self.free_elsewhere(address);
         }
         let whole = offset.is_multiple_of(GRANULE);
         let size = whole.then(|| self.space.release((offset / GRANULE) as u64)).flatten();
@@ -252,7 +272,11 @@ impl<R: Region> PlasmaAllocator<R> {
             return Err(Refused::TooLarge);
         }
         let fit = self.space.find(requested).ok_or(Refused::OutOfMemory)?;
-        self.region.reserve_to(bytes(fit.end())).map_err(Refused::OutOfSpace)?;
+        let part = bytes(fit.offset)..bytes(fit.end());
+        self.region.reserve_to(part.end).map_err(Refused::OutOfSpace)?;
+        if !self.lending.is_unused() {
+            self.lending.restore(&mut self.region, &self.space, part)?;
+        }
         self.space.take(fit, requested);
         self.primary_allocated += signed(requested);
         Ok(bytes(fit.offset))
@@ -274,23 +298,36 @@ impl<R: Region> PlasmaAllocator<R> {
     }
 
     fn allocate_primary(&mut self, requested: usize) -> Result<Allocation, AllocError> {
-        let offset = self.place(requested).map_err(|refused| self.refusal(requested, refused))?;
-        let record = self.region.record();
-        Ok(Allocation {
-            address: self.address(offset).as_ptr(),
-            size: signed(requested),
-            fd: record.fd,
-            offset: offset.cast_signed(),
-            device_num: 0,
-            mmap_size: record.size,
-            fallback_allocated: false,
-        })
+        match self.place(requested) {
+            Ok(offset) => Ok(allocation(&self.region, offset, requested)),
+            Err(Refused::OutOfMemory) => self.allocate_in_annex(requested),
+            Err(refused) => Err(self.refusal(requested, refused)),
+        }
     }
 
     #[cold]
-    fn free_fallback(&mut self, address: usize) -> Result<(), FreeError> {
+    fn allocate_in_annex(&mut self, requested: usize) -> Result<Allocation, AllocError> {
+        // Small pieces may hold whole pages together, if they were not merged for want of a free piece already.
+        if self.space.consolidate() > 0 {
+            if let Ok(offset) = self.place_merged(requested) {
+                return Ok(allocation(&self.region, offset, requested));
+            }
+        }
+        let offset = self.lending.place(&mut self.region, &self.space, requested);
+        let offset = offset.map_err(|refused| self.refusal(requested, refused))?;
+        let annex = self.lending.annex().ok_or(AllocError::OutOfMemory { requested })?;
+        self.primary_allocated += signed(requested);
+        Ok(allocation(&annex.region, offset, requested))
+    }
+
+    #[cold]
+    fn free_elsewhere(&mut self, address: usize) -> Result<(), FreeError> {
         if address == 0 {
             return Err(FreeError::Null);
+        }
+        if let Some(requested) = self.lending.free(address) {
+            self.primary_allocated -= signed(requested);
+            return Ok(());
         }
         self.fallback.free(address).map(drop).ok_or(FreeError::NotAllocated(address))
     }
@@ -323,6 +360,12 @@ impl<R: Region> Allocator for PlasmaAllocator<R> {
         self.free_address(allocation.address as usize)
     }
 
+    #[inline]
+    fn prefetch_free(&self, address: *const u8) {
+        let offset = (address as usize).wrapping_sub(self.region.base() as usize);
+        self.space.prefetch_release((offset / GRANULE) as u64);
+    }
+
     fn footprint_limit(&self) -> i64 {
         self.footprint_limit
     }
@@ -333,6 +376,20 @@ impl<R: Region> Allocator for PlasmaAllocator<R> {
 
     fn fallback_allocated(&self) -> i64 {
         self.fallback.allocated().load(Ordering::Relaxed)
+    }
+}
+
+#[inline(always)]
+fn allocation(region: &impl Region, offset: usize, requested: usize) -> Allocation {
+    let record = region.record();
+    Allocation {
+        address: region.base().wrapping_add(offset),
+        size: signed(requested),
+        fd: record.fd,
+        offset: offset.cast_signed(),
+        device_num: 0,
+        mmap_size: record.size,
+        fallback_allocated: false,
     }
 }
 

@@ -6,10 +6,10 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use foldhash::fast::RandomState;
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use ray_common::ObjectId;
 use rustix::event::epoll;
 use rustix::event::{eventfd, EventfdFlags};
@@ -32,6 +32,9 @@ pub(super) const TIMER: u64 = 2;
 pub(super) const FIRST_CLIENT: u64 = 16;
 /// With a client's number: it has something in shared memory.
 pub(super) const DOORBELL: u64 = 1 << 63;
+
+/// How long those whom a thread serves wait while it makes room for a creation.
+const MAKING_ROOM: Duration = Duration::from_millis(1);
 
 /// Why there is no store.
 #[derive(Debug, thiserror::Error)]
@@ -260,11 +263,16 @@ impl<A: Allocator> Shared<A> {
         if !self.core.lock().begin_driving() {
             return;
         }
+        let started = Instant::now();
         loop {
             let disk_is_full = self.hooks.disk_is_full();
-            let (step, head) = self.core.lock().drive(disk_is_full);
+            let mut core = self.core.lock();
+            let (step, head) = core.drive(disk_is_full);
+            MutexGuard::unlock_fair(core);
             match (step, head) {
                 (Step::Finished(_), _) => {}
+                // Other threads have had their turn. Who is served by this one gets it, too.
+                (Step::MakingRoom(_), _) if started.elapsed() < MAKING_ROOM => {}
                 (Step::Full(id), Some((head, source))) => {
                     // What was evicted in vain is gone before anything is spilled.
                     self.tell();

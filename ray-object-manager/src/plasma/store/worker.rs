@@ -543,7 +543,8 @@ impl<A: Allocator + Send + 'static> Worker<A> {
                     Ok(Flow::Create(object, request)) => {
                         let_go(&mut core);
                         shared.drive_creates();
-                        shared.core.lock().answer_create(connection.id, object, request);
+                        let held = core.insert(shared.core.lock());
+                        held.answer_create(connection.id, object, request);
                     }
                     Ok(Flow::Admin(answer)) => {
                         let_go(&mut core);

@@ -1,7 +1,8 @@
 //! Objects are created: at once, or when the queue has come to them.
 
 use std::collections::HashMap;
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use foldhash::fast::RandomState;
 use ray_common::ObjectId;
@@ -15,6 +16,9 @@ use crate::plasma::protocol::{CreateRequest, PlasmaObject};
 use crate::plasma::store::client::{Client, ClientId};
 use crate::plasma::store::sharing::Pins;
 use crate::plasma::store::timers::Due;
+
+/// Objects that are evicted for a creation before others get a turn. It goes on in the queue.
+const AT_ONCE: usize = 1024;
 
 /// A creation that waits.
 #[derive(Debug, Clone)]
@@ -39,6 +43,8 @@ struct Creator<'a, A: Allocator> {
     disk_is_full: bool,
     /// Files of its own kind that a client may use.
     descriptors: usize,
+    /// Whether room is being made for what was asked for last.
+    making_room: bool,
     /// Whether to note in `allocated` what was.
     noting: bool,
     allocated: Option<Event>,
@@ -46,13 +52,19 @@ struct Creator<'a, A: Allocator> {
 
 impl<A: Allocator> CreateHandler<Creation, Created> for Creator<'_, A> {
     fn create(&mut self, creation: &Creation, fallback: bool) -> Result<Created, PlasmaError> {
+        self.making_room = false;
         let Some(client) = self.clients.get_mut(&creation.client) else {
             return Err(PlasmaError::UnexpectedError);
         };
+        let fallback_asked = fallback;
         let fallback = fallback && client.descriptors() < self.descriptors;
         let info = &creation.info;
-        let object =
-            create(self.lifecycle, client, &mut self.pins, info, creation.source, fallback)?;
+        // The last attempt gets all there is.
+        let most = if fallback_asked { usize::MAX } else { AT_ONCE };
+        let created =
+            create(self.lifecycle, client, &mut self.pins, info, creation.source, fallback, most)?;
+        self.making_room = created.is_none();
+        let object = created.ok_or(PlasmaError::OutOfMemory)?;
         if self.noting {
             self.allocated = Some(allocated(info, creation.source, &object));
         }
@@ -62,9 +74,14 @@ impl<A: Allocator> CreateHandler<Creation, Created> for Creator<'_, A> {
     fn disk_is_full(&mut self) -> bool {
         self.disk_is_full
     }
+
+    fn is_making_room(&self) -> bool {
+        self.making_room
+    }
 }
 
-/// Creates an object to which its client has the one reference.
+/// Creates an object to which its client has the one reference. Nothing is returned when so many objects had to go, and
+/// more have to.
 fn create<A: Allocator>(
     lifecycle: &mut PlasmaLifecycle<A>,
     client: &mut Client,
@@ -72,15 +89,18 @@ fn create<A: Allocator>(
     info: &ObjectInfo,
     source: ObjectSource,
     fallback: bool,
-) -> Result<PlasmaObject, PlasmaError> {
-    lifecycle.create_object_beside(info, source, fallback, pins)?;
+    most: usize,
+) -> Result<Option<PlasmaObject>, PlasmaError> {
+    if lifecycle.create_object_for_now(info, source, fallback, pins, most)?.is_none() {
+        return Ok(None);
+    }
     lifecycle.add_reference(&info.object_id);
     let Some(object) = lifecycle.get(&info.object_id) else {
         return Err(PlasmaError::UnexpectedError);
     };
     client.hold(info.object_id, &object.allocation());
     client.unsealed_bytes += bytes(object);
-    Ok(PlasmaObject::of(object))
+    Ok(Some(PlasmaObject::of(object)))
 }
 
 impl<A: Allocator> Core<A> {
@@ -149,7 +169,10 @@ impl<A: Allocator> Core<A> {
             let fallback = heard && request.try_immediately;
             let mut pins = Pins::of(&mut self.sharing);
             let lifecycle = &mut self.lifecycle;
-            let result = create(lifecycle, client, &mut pins, info, request.source, fallback);
+            // Who cannot wait in the queue has to make all others wait.
+            let most = if request.try_immediately { usize::MAX } else { AT_ONCE };
+            let result = create(lifecycle, client, &mut pins, info, request.source, fallback, most)
+                .and_then(|created| created.ok_or(PlasmaError::OutOfMemory));
             let adopted = pins.adopted;
             self.note_adoptions(&adopted);
             if heard || result != Err(PlasmaError::OutOfMemory) {
@@ -176,13 +199,22 @@ impl<A: Allocator> Core<A> {
         Ok(Flow::Create(object_id, request))
     }
 
-    /// Tells a client how a creation that was queued stands.
+    /// Tells a client how a creation that was queued stands: now, or when room has been made for the head of the queue, which
+    /// takes some milliseconds at most where asking again would take many.
     pub(in crate::plasma::store) fn answer_create(
         &mut self,
         id: ClientId,
         object_id: ObjectId,
         request: RequestId,
     ) {
+        let deferred = |(_, _, other): &(_, _, RequestId)| *other == request;
+        if self.making_room
+            && self.creates.is_fulfilled(request) == Some(false)
+            && !self.unanswered.iter().any(deferred)
+        {
+            self.unanswered.push((id, object_id, request));
+            return;
+        }
         let known = self.creates.is_fulfilled(request).is_some();
         match self.creates.take_result_of(request, &id) {
             Some(result) => {
@@ -249,11 +281,13 @@ impl<A: Allocator> Core<A> {
             pins: Pins::of(&mut self.sharing),
             clients: &mut self.clients,
             disk_is_full,
+            making_room: false,
             descriptors: self.limits.descriptors,
             noting: self.whole_lives,
             allocated: None,
         };
         let step = self.creates.step(&mut creator);
+        self.making_room = matches!(step, Step::MakingRoom(_));
         let (allocated, adopted) = (creator.allocated, creator.pins.adopted);
         self.note_adoptions(&adopted);
         self.collect_deleted();
@@ -285,6 +319,7 @@ impl<A: Allocator> Core<A> {
             pins: Pins::of(&mut self.sharing),
             clients: &mut self.clients,
             disk_is_full: false,
+            making_room: false,
             descriptors: self.limits.descriptors,
             noting: self.whole_lives,
             allocated: None,
@@ -318,9 +353,17 @@ impl<A: Allocator> Core<A> {
     /// Ends serving the creation queue, and tries again later if something is left in it.
     pub(in crate::plasma::store) fn end_driving(&mut self) {
         self.driving = false;
+        if !self.making_room {
+            for (id, object_id, request) in std::mem::take(&mut self.unanswered) {
+                self.answer_create(id, object_id, request);
+                self.to_flush
+                    .extend(self.clients.get(&id).map(|client| Arc::clone(&client.connection)));
+            }
+        }
         if self.creates.num_pending_requests() > 0 {
             self.resting = true;
-            self.timers.add(Instant::now() + self.delay_on_full, Due::Create);
+            let rest = if self.making_room { Duration::ZERO } else { self.delay_on_full };
+            self.timers.add(Instant::now() + rest, Due::Create);
         }
     }
 

@@ -129,6 +129,10 @@ pub(super) struct Core<A: Allocator> {
     driving: bool,
     /// The head of the creation queue is not tried before that time.
     resting: bool,
+    /// Room is being made for the head of the creation queue, which is to be tried again at once.
+    making_room: bool,
+    /// Creations that are answered when that has come to an end.
+    unanswered: Vec<(ClientId, ObjectId, RequestId)>,
     /// A slice of eviction is on the way.
     evicting: bool,
     delay_on_full: Duration,
@@ -188,6 +192,8 @@ impl<A: Allocator> Core<A> {
             counters: StoreCounters::default(),
             driving: false,
             resting: false,
+            making_room: false,
+            unanswered: Vec::new(),
             evicting: false,
             delay_on_full: config.delay_on_full,
             limits: config.limits,
