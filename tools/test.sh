@@ -56,6 +56,16 @@ count() {
   printf '%-11s %4d passed, %d failed, %d s\n' "$stage" "$ok" "$bad" "$((SECONDS - started))"
 }
 
+# Which tests of a log failed, and what they said; after that its end, where a build that failed says why.
+explain() {
+  echo "--- what failed, of $1:"
+  grep -aE '^(test .* \.\.\. FAILED|//[^ ]+ +(FAILED|TIMEOUT|NO STATUS|FLAKY)|\[  FAILED  \]|error(\[|:))' "$1" | sort -u | head -n 40
+  # Cargo repeats what failed tests printed between two such lines.
+  awk '/^failures:$/ { shown = !shown } shown' "$1" | head -n 200
+  echo "--- its end:"
+  tail -n 40 "$1"
+}
+
 for stage in "${stages[@]}"; do
   started=$SECONDS
   # What hangs ends here, and its log says where. The prefix matters: an exported function takes the place of a program of its
@@ -65,7 +75,7 @@ for stage in "${stages[@]}"; do
   status=$?
   [ $status -ne 124 ] || echo "$stage took more than ${STAGE_LIMIT:-2400} s and was ended" >>"$logs/$stage.log"
   count "$logs/$stage.log" $status
-  [ $status -eq 0 ] || { echo "--- the end of $logs/$stage.log:"; tail -n 60 "$logs/$stage.log"; }
+  [ $status -eq 0 ] || explain "$logs/$stage.log"
 done
 
 echo "$passed passed, $failed failed"
