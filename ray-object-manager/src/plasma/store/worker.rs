@@ -40,6 +40,12 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 /// microseconds; nobody else gets the core meanwhile only if nobody else wants it.
 const LOOKING: Duration = Duration::from_micros(50);
 
+/// The same while nobody else wants the core: long enough for a client that fills a megabyte before it asks again.
+const LOOKING_ALONE: Duration = Duration::from_micros(200);
+
+/// Whoever lets others have the core and has it back sooner than this was alone on it.
+const ALONE: Duration = Duration::from_micros(5);
+
 /// So many looks into shared memory come on one at the sockets, which costs a system call.
 const LOOKS: u32 = 8;
 
@@ -57,7 +63,10 @@ pub(super) struct Worker<A: Allocator> {
     active: Vec<(ClientId, Arc<StorePage>)>,
     /// When something was found in one of them.
     found: Instant,
-    looking: Duration,
+    /// Since then somebody else has had the core.
+    shares_core: bool,
+    /// There is a single core, which whoever looks takes from whoever is to be seen.
+    single_core: bool,
 }
 
 struct Reading {
@@ -118,7 +127,7 @@ struct Exchanged {
 
 impl<A: Allocator + Send + 'static> Worker<A> {
     pub(super) fn new(shared: Arc<Shared<A>>, number: usize) -> Self {
-        let alone = std::thread::available_parallelism().map_or(1, usize::from) == 1;
+        let single_core = std::thread::available_parallelism().map_or(1, usize::from) == 1;
         Self {
             shared,
             number,
@@ -128,7 +137,8 @@ impl<A: Allocator + Send + 'static> Worker<A> {
             spare: Vec::new(),
             active: Vec::new(),
             found: Instant::now(),
-            looking: if alone { Duration::ZERO } else { LOOKING },
+            shares_core: false,
+            single_core,
         }
     }
 
@@ -177,7 +187,7 @@ impl<A: Allocator + Send + 'static> Worker<A> {
         if !self.active.iter().any(|(active, _)| *active == id) {
             page.stay_awake();
             self.active.push((id, page));
-            self.found = Instant::now();
+            self.found_some();
         }
     }
 
@@ -192,11 +202,27 @@ impl<A: Allocator + Send + 'static> Worker<A> {
             self.with_reading(*id, |worker, reading| worker.serve_page(reading));
         }
         if !asking.is_empty() {
-            self.found = Instant::now();
-        } else if self.found.elapsed() >= self.looking {
+            return self.found_some();
+        }
+        let now = Instant::now();
+        if now.duration_since(self.found) >= self.looking() {
             self.active.retain(|(_, page)| !page.fall_asleep());
         } else {
             rustix::thread::sched_yield();
+            self.shares_core |= now.elapsed() >= ALONE;
+        }
+    }
+
+    fn found_some(&mut self) {
+        self.found = Instant::now();
+        self.shares_core = false;
+    }
+
+    fn looking(&self) -> Duration {
+        match (self.single_core, self.shares_core) {
+            (true, _) => Duration::ZERO,
+            (false, true) => LOOKING,
+            (false, false) => LOOKING_ALONE,
         }
     }
 
@@ -440,7 +466,7 @@ impl<A: Allocator + Send + 'static> Worker<A> {
         if !waits && !self.active.iter().any(|(active, _)| *active == id) {
             page.stay_awake();
             self.active.push((id, page));
-            self.found = Instant::now();
+            self.found_some();
         }
         Ok(())
     }
