@@ -99,6 +99,12 @@ impl<T: Zeroable> ZeroedArray<T> {
         }
     }
 
+    /// Sets up all pages with one call, where every one of them is about to be written at random: two faults a page otherwise, when it
+    /// is read first.
+    pub fn populate(&self) {
+        self.advise(0..self.mapped, Advice::LinuxPopulateWrite);
+    }
+
     /// Gives the memory of some elements back; they are zero then. What shares a page with others stays as it is.
     pub fn give_back(&mut self, elements: Range<usize>) {
         let page = page_size();
@@ -110,6 +116,9 @@ impl<T: Zeroable> ZeroedArray<T> {
     }
 
     fn advise(&self, bytes: Range<usize>, advice: Advice) {
+        if bytes.is_empty() {
+            return;
+        }
         let at = self.start.as_ptr().wrapping_byte_add(bytes.start);
         // SAFETY: the range is of our own mapping. Advice changes no contents, except for `LinuxDontNeed`, which
         // makes them zero, a valid value, and which only `give_back` uses, that nobody has a reference during.
@@ -191,6 +200,24 @@ mod tests {
         assert_eq!(array[each], 9, "it can be used again");
         array.give_back(0..usize::MAX / 16);
         assert!(array.iter().all(|&element| element == 0));
+    }
+
+    #[test]
+    fn populated_pages_are_resident_and_zero() {
+        let pages = 64;
+        let mut array = ZeroedArray::<u64>::zeroed(pages * page_size() / size_of::<u64>()).unwrap();
+        array[5] = 6;
+        array.populate();
+        let mut resident = vec![0_u8; pages];
+        // SAFETY: the mapping has so many pages, and there is a byte for each of them.
+        let done = unsafe {
+            libc::mincore(array.start.as_ptr().cast(), array.mapped, resident.as_mut_ptr())
+        };
+        assert_eq!(done, 0);
+        assert!(resident.iter().all(|page| page & 1 == 1));
+        assert_eq!(array[5], 6);
+        assert_eq!(array.iter().sum::<u64>(), 6);
+        ZeroedArray::<u64>::new().populate();
     }
 
     #[test]

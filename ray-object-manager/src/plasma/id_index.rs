@@ -174,7 +174,7 @@ impl IdIndex {
             self.fill(at);
         }
         self.len -= 1;
-        if self.places.len() > KEPT_CAPACITY && self.len * 8 < self.places.len() {
+        if self.places.len() > KEPT_CAPACITY && self.len * 16 < self.places.len() {
             self.shrink();
         }
         Some(index)
@@ -209,7 +209,8 @@ impl IdIndex {
 
     #[cold]
     fn shrink(&mut self) {
-        if let Err(error) = self.resize(self.places.len() / 2) {
+        // To a quarter full: an emptying table is made anew seldom, and does not have to grow again at once.
+        if let Err(error) = self.resize(self.places.len() / 4) {
             log::debug!("a table of objects stays larger than it need be: {error}");
         }
     }
@@ -220,6 +221,7 @@ impl IdIndex {
     fn resize(&mut self, capacity: usize) -> io::Result<()> {
         let places = ZeroedArray::zeroed(capacity)?;
         places.use_huge_pages();
+        places.populate();
         let old = std::mem::replace(&mut self.places, places);
         self.len = 0;
         for &place in old.iter().filter(|&&place| place != 0) {

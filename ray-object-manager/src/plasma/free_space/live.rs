@@ -21,6 +21,9 @@ pub(super) struct LiveTable {
 
 const LEAST: usize = 64;
 
+/// Below this many entries memory is not worth giving back.
+const KEPT_CAPACITY: usize = 16 * 1024;
+
 impl LiveTable {
     pub(super) fn new() -> Self {
         Self::with_capacity(LEAST)
@@ -144,7 +147,7 @@ impl LiveTable {
     /// Whether the table is much too large.
     #[inline]
     pub(super) fn is_sparse(&self) -> bool {
-        self.entries.len() / 16 > self.len.max(LEAST)
+        self.entries.len() > KEPT_CAPACITY && self.entries.len() / 16 > self.len
     }
 
     /// Gives memory back.
@@ -156,6 +159,7 @@ impl LiveTable {
     #[cold]
     fn resize(&mut self, capacity: usize) {
         let old = std::mem::replace(self, Self::with_capacity(capacity));
+        self.entries.populate();
         old.entries.iter().copied().filter(|&entry| entry != 0).for_each(|entry| self.enter(entry));
     }
 }

@@ -130,8 +130,8 @@ pub(super) struct Records {
     unused: usize,
 }
 
-/// Below this many, memory is not worth giving back.
-const FEW: usize = 1024;
+/// Below this many, a quarter of a megabyte, memory is not worth giving back.
+const FEW: usize = 8 * 1024;
 
 impl Records {
     pub(super) fn new(top: Record) -> Self {
@@ -217,10 +217,11 @@ impl Records {
         self.unused -= 1;
     }
 
-    /// Whether so few records are used that some memory should go back.
+    /// Whether so few records are used that some memory should go back: an eighth. Where the oldest go first, as in an eviction, all that
+    /// remain by then have to move.
     #[inline]
     pub(super) fn is_sparse(&self) -> bool {
-        self.len() > FEW && self.unused >= self.len() / 4 * 3
+        self.len() > FEW && self.unused >= self.len() / 8 * 7
     }
 
     /// Cuts unused records off the end. If others remain, the pair of the last record and an unused

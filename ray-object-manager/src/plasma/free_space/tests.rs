@@ -343,7 +343,8 @@ fn bookkeeping_memory_is_given_back() {
         }
     }
     let now = space.footprint();
-    assert!(now < full / 20, "{now} bytes are left of {full}, {small} at the start");
+    // A few are kept, so that a store that is filled again and again does not ask for them each time.
+    assert!(now < full / 10, "{now} bytes are left of {full}, {small} at the start");
     for (offset, bytes) in kept {
         assert_eq!(space.release(offset), Some(bytes), "moved records keep their pieces");
     }
