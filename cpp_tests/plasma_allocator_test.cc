@@ -321,6 +321,31 @@ TEST_F(PlasmaAllocatorTest, OnlyTheAddressCountsWhenMemoryIsFreed) {
   EXPECT_EQ(allocator.FallbackAllocated(), 0);
 }
 
+TEST_F(PlasmaAllocatorTest, APieceIsKnownByItsNumberButFreedByItsAddress) {
+  auto allocator = Make(kMiB);
+  std::vector<Allocation> allocations;
+  std::set<uint32_t> numbers;
+  for (int i = 0; i < 8; i++) {
+    allocations.push_back(allocator.Allocate(100).value());
+    EXPECT_NE(allocations.back().number_, 0u);
+    numbers.insert(allocations.back().number_);
+  }
+  EXPECT_EQ(numbers.size(), allocations.size());
+  for (const uint32_t wrong : {0u, allocations[7].number_, 1u << 21, ~0u}) {
+    allocations[0].number_ = wrong;
+    allocator.Free(std::move(allocations[0]));
+    allocations.erase(allocations.begin());
+    EXPECT_EQ(allocator.Allocated(), static_cast<int64_t>(100 * allocations.size()));
+  }
+  // Given out again, they have other bytes and their numbers still.
+  for (int i = 0; i < 4; i++) {
+    allocations.push_back(allocator.Allocate(65).value());
+    EXPECT_EQ(numbers.count(allocations.back().number_), 1u);
+  }
+  FreeAll(allocator, allocations);
+  EXPECT_EQ(allocator.Allocated(), 0);
+}
+
 TEST_F(PlasmaAllocatorTest, ScribblingOverTheWholeMappingHurtsNoBookkeeping) {
   auto allocator = Make(kMiB);
   std::vector<Allocation> allocations;

@@ -6,10 +6,12 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::Arc;
 
 use cxx::UniquePtr;
-use ray_object_manager::plasma::allocator::{AllocError, Allocation, Allocator, FreeError, MemFd};
+use ray_object_manager::plasma::allocator::{
+    AllocError, Allocation, Allocator, FreeError, MemFd, ALIGNMENT,
+};
 use ray_object_manager::plasma::mappings;
 use ray_object_manager::plasma::plasma_allocator::{
-    PlasmaAllocator, PlasmaAllocatorConfig, Region,
+    Piece, PlasmaAllocator, PlasmaAllocatorConfig, Region,
 };
 
 use crate::logging;
@@ -71,10 +73,10 @@ pub mod ffi {
         fn allocator_new(options: &AllocatorOptions) -> Result<Box<AllocatorHandle>>;
         fn primary_region(self: &AllocatorHandle) -> RawAllocation;
         fn annex_region(self: &AllocatorHandle) -> RawAllocation;
-        fn allocate(self: &AllocatorHandle, bytes: usize) -> usize;
+        fn allocate(self: &AllocatorHandle, bytes: usize) -> u64;
         fn fallback_allocate(self: &AllocatorHandle, bytes: usize, out: &mut RawAllocation)
             -> bool;
-        fn free(self: &AllocatorHandle, address: usize) -> bool;
+        fn free(self: &AllocatorHandle, address: usize, number: u32) -> bool;
         fn why_not_freed(address: usize) -> String;
         fn footprint_limit(self: &AllocatorHandle) -> i64;
         fn allocated(self: &AllocatorHandle) -> i64;
@@ -110,19 +112,28 @@ impl AllocatorHandle {
         self.with(|allocator| allocator.annex().map_or(NO_ALLOCATION, start_of))
     }
 
-    /// An address in the primary region, or in its annex, or 0. It comes back in a register: an [`Allocation`] would be written here, and
-    /// read again in other words before it has left the processor.
-    fn allocate(&self, bytes: usize) -> usize {
+    /// A piece of the primary region or of its annex ([`packed`]), or 0. It comes back in a register: an [`Allocation`] would be written
+    /// here, and read again in other words before it has left the processor.
+    fn allocate(&self, bytes: usize) -> u64 {
         match self.with(|allocator| allocator.allocate_quickly(bytes)) {
-            Some(address) => address.as_ptr() as usize,
+            Some(piece) => packed(piece),
             None => self.allocate_slowly(bytes),
         }
     }
 
     #[inline(never)]
-    fn allocate_slowly(&self, bytes: usize) -> usize {
-        let result = self.with(|allocator| allocator.allocate(bytes)).inspect_err(report);
-        result.map_or(0, |allocation| allocation.address as usize)
+    fn allocate_slowly(&self, bytes: usize) -> u64 {
+        let result = self.with(|allocator| allocator.allocate_piece(bytes)).inspect_err(report);
+        let Ok(piece) = result else { return 0 };
+        if packed(piece) >> NUMBER_BITS == piece.address.as_ptr() as u64 / ALIGNMENT as u64 {
+            return packed(piece);
+        }
+        log::error!("memory at {:?} is beyond the addresses that can be told of", piece.address);
+        let address = piece.address.as_ptr() as usize;
+        if let Err(error) = self.with(|allocator| allocator.free_address(address)) {
+            log::error!("{error}");
+        }
+        0
     }
 
     fn fallback_allocate(&self, bytes: usize, out: &mut ffi::RawAllocation) -> bool {
@@ -131,8 +142,8 @@ impl AllocatorHandle {
     }
 
     /// Whether there was a live allocation at `address`, which is free now. [`why_not_freed`] has the words for it.
-    fn free(&self, address: usize) -> bool {
-        self.with(|allocator| allocator.free_address(address)).is_ok()
+    fn free(&self, address: usize, number: u32) -> bool {
+        self.with(|allocator| allocator.free_piece(address, number)).is_ok()
     }
 
     fn footprint_limit(&self) -> i64 {
@@ -150,6 +161,16 @@ impl AllocatorHandle {
     fn occupancy(&self, buckets: usize) -> Vec<f64> {
         self.with(|allocator| allocator.occupancy(buckets))
     }
+}
+
+/// Bits of a packed piece that have its number: those that an address of 48 bits leaves free. AllocationAccess::Place reads them.
+const NUMBER_BITS: u32 = 16 + ALIGNMENT.trailing_zeros();
+
+/// Address and number. A number that does not fit is cut off; it is only where the piece is looked for first.
+#[inline(always)]
+fn packed(piece: Piece) -> u64 {
+    let number = u64::from(piece.number) & ((1 << NUMBER_BITS) - 1);
+    (piece.address.as_ptr() as u64) << 16 | number
 }
 
 /// An allocation of no bytes at the start of a region.

@@ -77,6 +77,7 @@ struct AllocationAccess {
   static RawAllocation Raw(const plasma::Allocation &allocation);
   static void Place(const plasma::Allocation &primary,
                     std::size_t address,
+                    std::uint32_t number,
                     std::size_t bytes,
                     plasma::Allocation &out);
 };

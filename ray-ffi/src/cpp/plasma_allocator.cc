@@ -8,6 +8,7 @@
 #include "convert.h"
 #include "ray/common/ray_config.h"
 #include "ray/object_manager/plasma/malloc.h"
+#include "ray/object_manager/plasma/plasma.h"
 #include "ray/util/logging.h"
 
 namespace plasma_rs {
@@ -55,6 +56,7 @@ using Pair = std::int64_t __attribute__((vector_size(16)));
 /// passes on what was stored a moment ago only if it was stored in one piece.
 inline void AllocationAccess::Place(const plasma::Allocation &primary,
                                     std::size_t address,
+                                    std::uint32_t number,
                                     std::size_t bytes,
                                     plasma::Allocation &out) {
   const auto signed_bytes = static_cast<std::int64_t>(bytes);
@@ -64,7 +66,8 @@ inline void AllocationAccess::Place(const plasma::Allocation &primary,
   std::memcpy(pairs, static_cast<const void *>(&primary), sizeof pairs);
   pairs[0] = Pair{static_cast<std::int64_t>(address), signed_bytes};
   pairs[2] = Pair{offset, 0};  // and the device
-  static_assert(sizeof pairs == sizeof out);
+  static_assert(sizeof pairs == sizeof out && offsetof(plasma::Allocation, number_) == 60);
+  pairs[3][1] |= static_cast<std::int64_t>(std::uint64_t{number} << 32);
   std::memcpy(static_cast<void *>(&out), pairs, sizeof pairs);
 }
 
@@ -85,17 +88,20 @@ PlasmaAllocator::~PlasmaAllocator() = default;
 std::optional<Allocation> PlasmaAllocator::Allocate(size_t bytes) {
   // One object from here to the caller, who copies it once more.
   std::optional<Allocation> allocation;
-  const std::size_t address = handle_->allocate(bytes);
-  if (address == 0) {
+  const std::uint64_t piece = handle_->allocate(bytes);
+  if (piece == 0) {
     return allocation;
   }
+  constexpr int kNumberBits = 22;
+  const auto number = static_cast<std::uint32_t>(piece & ((1U << kNumberBits) - 1));
+  const std::size_t address = (piece >> kNumberBits) * kBlockSize;
   allocation.emplace(Allocation{});
   const auto offset = address - reinterpret_cast<std::size_t>(primary_.address_);
   if (offset < static_cast<std::size_t>(primary_.mmap_size_ - kMmapRegionsGap)) {
-    plasma_rs::AllocationAccess::Place(primary_, address, bytes, *allocation);
+    plasma_rs::AllocationAccess::Place(primary_, address, number, bytes, *allocation);
   } else {
     const auto annex = plasma_rs::AllocationAccess::Make(handle_->annex_region());
-    plasma_rs::AllocationAccess::Place(annex, address, bytes, *allocation);
+    plasma_rs::AllocationAccess::Place(annex, address, number, bytes, *allocation);
   }
   return allocation;
 }
@@ -110,7 +116,7 @@ std::optional<Allocation> PlasmaAllocator::FallbackAllocate(size_t bytes) {
 
 void PlasmaAllocator::Free(Allocation allocation) {
   const auto address = reinterpret_cast<std::size_t>(allocation.address_);
-  if (!handle_->free(address)) {
+  if (!handle_->free(address, allocation.number_)) {
     RAY_LOG(FATAL) << "Check failed: " << std::string(plasma_rs::why_not_freed(address));
   }
 }

@@ -76,7 +76,7 @@ impl LiveTable {
 
     /// Where the entry is, and the record, of the piece that begins at `offset`, if one does.
     #[inline]
-    pub(super) fn position(&self, records: &Records, offset: u64) -> Option<(usize, u32)> {
+    fn position(&self, records: &Records, offset: u64) -> Option<(usize, u32)> {
         let tag = tag(offset);
         let mut at = self.home(tag);
         loop {
@@ -100,13 +100,14 @@ impl LiveTable {
     }
 
     /// The piece that begins at `offset`, if one does.
+    #[inline]
     pub(super) fn find(&self, records: &Records, offset: u64) -> Option<u32> {
         self.position(records, offset).map(|(_, index)| index)
     }
 
     /// Takes out the entry at a position that [`Self::position`] gave, with no change in between.
     #[inline]
-    pub(super) fn remove_at(&mut self, position: usize) {
+    fn remove_at(&mut self, position: usize) {
         let (mut gap, mut at) = (position, position);
         loop {
             at = self.after(at);
@@ -127,6 +128,7 @@ impl LiveTable {
     }
 
     /// Takes out the piece that begins at `offset`, if one does.
+    #[inline]
     pub(super) fn remove(&mut self, records: &Records, offset: u64) -> Option<u32> {
         let (position, index) = self.position(records, offset)?;
         self.remove_at(position);

@@ -46,6 +46,15 @@ impl Fit {
     }
 }
 
+/// A piece that was given out.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Taken {
+    /// Where it begins, in granules.
+    pub(super) offset: u64,
+    /// The number of its record, which may get another one: [`FreeSpace::release_numbered`] looks there first.
+    pub(super) number: u32,
+}
+
 /// The free and the live pieces of a region.
 #[derive(Debug)]
 pub(super) struct FreeSpace {
@@ -76,16 +85,16 @@ impl FreeSpace {
         }
     }
 
-    /// Gives out again what was freed a moment ago and has the right size. The offset.
+    /// Gives out again what was freed a moment ago and has the right size.
     #[inline(always)]
-    pub(super) fn take_quick(&mut self, bytes: usize) -> Option<u64> {
+    pub(super) fn take_quick(&mut self, bytes: usize) -> Option<Taken> {
         let size = granules(bytes);
         let index = self.quick.pop(&self.records, size)?;
         self.free -= size;
         let record = self.records.at_mut(index);
         let offset = record.offset();
         record.set_live(offset, slack(size, bytes));
-        Some(offset)
+        Some(Taken { offset, number: index })
     }
 
     /// Where `bytes` would go: at least a granule, so that each has its own address. Pieces may merge; what is live and how
@@ -113,7 +122,7 @@ impl FreeSpace {
     /// Makes the low end of a piece live. `fit` must come from [`Self::find`] for the same `bytes`,
     /// with no change in between.
     #[inline]
-    pub(super) fn take(&mut self, fit: Fit, bytes: usize) {
+    pub(super) fn take(&mut self, fit: Fit, bytes: usize) -> Taken {
         let Fit { index, size, offset } = fit;
         let slack = slack(size, bytes);
         self.free -= size;
@@ -146,13 +155,24 @@ impl FreeSpace {
             }
         };
         self.live.insert(offset, index);
+        Taken { offset, number: index }
     }
 
     /// Makes the live piece at `offset` free again. The bytes that had been asked for, or nothing
     /// if no live piece begins there.
     #[inline(always)]
     pub(super) fn release(&mut self, offset: u64) -> Option<usize> {
-        let (position, index) = self.live.position(&self.records, offset)?;
+        self.release_numbered(Taken { offset, number: NIL })
+    }
+
+    /// As [`Self::release`]. The number may be any: the table of live pieces is asked when the piece is not there.
+    #[inline(always)]
+    pub(super) fn release_numbered(&mut self, piece: Taken) -> Option<usize> {
+        let offset = piece.offset;
+        let index = match self.records.get(piece.number) {
+            Some(record) if record.is_live() && record.offset() == offset => piece.number,
+            _ => self.live.find(&self.records, offset)?,
+        };
         let record = self.records.at(index);
         if !record.is_live() {
             return None;
@@ -162,7 +182,7 @@ impl FreeSpace {
         let bytes = usize::try_from(size).unwrap_or(usize::MAX).saturating_mul(GRANULE) - slack;
         self.free += size;
         if !self.quick.push(&mut self.records, index, size) {
-            self.release_merged(position, index);
+            self.release_merged(offset, index);
         }
         Some(bytes)
     }
@@ -173,8 +193,9 @@ impl FreeSpace {
         self.live.prefetch(offset);
     }
 
-    fn release_merged(&mut self, position: usize, index: u32) {
-        self.live.remove_at(position);
+    fn release_merged(&mut self, offset: u64, index: u32) {
+        let entry = self.live.remove(&self.records, offset);
+        debug_assert_eq!(entry, Some(index));
         self.merge(index);
         self.compact();
     }

@@ -252,6 +252,12 @@ impl Records {
         u32::try_from(self.len - 1).expect("numbers are 32 bits wide")
     }
 
+    /// A record by a number that may be wrong: if there is no such record, nothing or an unused one.
+    #[inline]
+    pub(super) fn get(&self, number: u32) -> Option<&Record> {
+        self.records.get(number as usize)
+    }
+
     #[inline]
     pub(super) fn at(&self, index: u32) -> &Record {
         &self.records[index as usize]

@@ -80,10 +80,15 @@ impl Model {
 
 /// Where `bytes` are now.
 fn allocate(space: &mut FreeSpace, bytes: usize) -> Option<u64> {
+    allocate_numbered(space, bytes).map(|taken| taken.offset)
+}
+
+fn allocate_numbered(space: &mut FreeSpace, bytes: usize) -> Option<Taken> {
     space.take_quick(bytes).or_else(|| {
         let fit = space.find(bytes)?;
-        space.take(fit, bytes);
-        Some(fit.offset)
+        let taken = space.take(fit, bytes);
+        assert_eq!(taken.offset, fit.offset);
+        Some(taken)
     })
 }
 
@@ -147,13 +152,18 @@ fn run(seed: u64, granules: u64, largest: u64, operations: usize) -> usize {
     let mut random = Random(seed);
     let (mut space, mut model) = (FreeSpace::new(granules), Model::default());
     let mut refused = 0;
+    // What a piece was called when it was given out: true until records move.
+    let mut numbers = HashMap::new();
     for step in 0..operations {
         // Waves: mostly allocating, then mostly freeing.
         let adding = random.below(100) < if step / 4096 % 2 == 0 { 60 } else { 42 };
         if adding || model.offsets.is_empty() {
             let bytes = size(&mut random, largest);
-            match allocate(&mut space, bytes) {
-                Some(offset) => model.insert(offset, bytes, granules),
+            match allocate_numbered(&mut space, bytes) {
+                Some(Taken { offset, number }) => {
+                    numbers.insert(offset, number);
+                    model.insert(offset, bytes, granules);
+                }
                 None => {
                     refused += 1;
                     let wanted = (bytes.div_ceil(GRANULE) as u64).max(1);
@@ -162,8 +172,16 @@ fn run(seed: u64, granules: u64, largest: u64, operations: usize) -> usize {
             }
         } else {
             let (offset, bytes) = model.remove(random.index(model.offsets.len()));
-            assert_eq!(space.release(offset), Some(bytes), "seed {seed}, step {step}");
-            assert_eq!(space.release(offset), None, "a second time");
+            let number = match random.below(8) {
+                0 => NIL,
+                1 => u32::MAX,
+                // Another piece's, mostly.
+                2 => u32::try_from(random.below(numbers.len() as u64 + 2)).unwrap(),
+                _ => numbers[&offset],
+            };
+            let piece = Taken { offset, number };
+            assert_eq!(space.release_numbered(piece), Some(bytes), "seed {seed}, step {step}");
+            assert_eq!(space.release_numbered(piece), None, "a second time");
         }
         assert_eq!(space.free_granules(), granules - model.used);
         assert_eq!(space.num_live(), model.live.len());
@@ -211,7 +229,7 @@ fn the_best_gap_is_taken_and_the_top_last() {
             if random.below(100) < if step < 1500 { 80 } else { 50 } {
                 let bytes = size(&mut random, largest);
                 let wanted = (bytes.div_ceil(GRANULE) as u64).max(1);
-                if let Some(offset) = space.take_quick(bytes) {
+                if let Some(Taken { offset, .. }) = space.take_quick(bytes) {
                     model.insert(offset, bytes, granules);
                     continue;
                 }

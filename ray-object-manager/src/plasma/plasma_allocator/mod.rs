@@ -17,7 +17,7 @@ use ray_sys::MappingOptions;
 pub use region::{AddressesOnly, FileRegion, Region};
 
 use super::allocator::{AllocError, Allocation, Allocator, FreeError};
-use super::free_space::{FreeSpace, GRANULE};
+use super::free_space::{FreeSpace, Taken, GRANULE};
 use annex::Lending;
 use fallback::FallbackFiles;
 
@@ -107,6 +107,15 @@ impl PlasmaAllocator {
             }
         }
     }
+}
+
+/// Memory of the primary region or its annex.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Piece {
+    /// Its first byte.
+    pub address: NonNull<u8>,
+    /// Where [`PlasmaAllocator::free_piece`] looks for it first; 0 when nothing is known of that.
+    pub number: u32,
 }
 
 /// Why the primary region has no room, in what fits two registers.
@@ -228,10 +237,25 @@ impl<R: Region> PlasmaAllocator<R> {
     }
 
     /// Memory of the primary region that was freed a moment ago, if there is some of just this size. What it has in
-    /// common with all others of the region says [`Region::record`]; [`Self::free_address`] takes it back.
+    /// common with all others of the region says [`Region::record`]; [`Self::free_piece`] takes it back.
     #[inline(always)]
-    pub fn allocate_quickly(&mut self, requested: usize) -> Option<NonNull<u8>> {
-        self.place_quickly(requested).map(|offset| self.address(offset))
+    pub fn allocate_quickly(&mut self, requested: usize) -> Option<Piece> {
+        self.place_quickly(requested).map(|taken| self.piece(taken))
+    }
+
+    /// As [`Allocator::allocate`], for who knows what all memory of the region has in common, and of its annex.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn allocate_piece(&mut self, requested: usize) -> Result<Piece, AllocError> {
+        match self.place(requested) {
+            Ok(taken) => Ok(self.piece(taken)),
+            Err(refused) => {
+                let allocation = self.allocate_otherwise(requested, refused)?;
+                let address = NonNull::new(allocation.address).unwrap_or(NonNull::dangling());
+                Ok(Piece { address, number: 0 })
+            }
+        }
     }
 
     /// Takes back the memory of either kind that begins at `address`.
@@ -240,34 +264,44 @@ impl<R: Region> PlasmaAllocator<R> {
     /// When no live allocation begins there; nothing has changed then.
     #[inline(always)]
     pub fn free_address(&mut self, address: usize) -> Result<(), FreeError> {
+        self.free_piece(address, 0)
+    }
+
+    /// As [`Self::free_address`], sooner when the number is that of the [`Piece`]. It may be any.
+    ///
+    /// # Errors
+    /// As there.
+    #[inline(always)]
+    pub fn free_piece(&mut self, address: usize, number: u32) -> Result<(), FreeError> {
         let offset = address.wrapping_sub(self.region.base() as usize);
         if offset >= self.region.usable() {
             return self.free_elsewhere(address);
         }
         let whole = offset.is_multiple_of(GRANULE);
-        let size = whole.then(|| self.space.release((offset / GRANULE) as u64)).flatten();
+        let piece = Taken { offset: (offset / GRANULE) as u64, number };
+        let size = whole.then(|| self.space.release_numbered(piece)).flatten();
         self.primary_allocated -= signed(size.ok_or(FreeError::NotAllocated(address))?);
         Ok(())
     }
 
-    /// Finds and takes room in the primary region. The offset.
+    /// Finds and takes room in the primary region.
     #[inline(always)]
-    fn place(&mut self, requested: usize) -> Result<usize, Refused> {
+    fn place(&mut self, requested: usize) -> Result<Taken, Refused> {
         match self.place_quickly(requested) {
-            Some(offset) => Ok(offset),
+            Some(taken) => Ok(taken),
             None => self.place_merged(requested),
         }
     }
 
     /// Room that was freed a moment ago, and has space behind it.
     #[inline(always)]
-    fn place_quickly(&mut self, requested: usize) -> Option<usize> {
-        let offset = self.space.take_quick(requested)?;
+    fn place_quickly(&mut self, requested: usize) -> Option<Taken> {
+        let taken = self.space.take_quick(requested)?;
         self.primary_allocated += signed(requested);
-        Some(bytes(offset))
+        Some(taken)
     }
 
-    fn place_merged(&mut self, requested: usize) -> Result<usize, Refused> {
+    fn place_merged(&mut self, requested: usize) -> Result<Taken, Refused> {
         if requested > LARGEST_REQUEST {
             return Err(Refused::TooLarge);
         }
@@ -277,15 +311,18 @@ impl<R: Region> PlasmaAllocator<R> {
         if !self.lending.is_unused() {
             self.lending.restore(&mut self.region, &self.space, part)?;
         }
-        self.space.take(fit, requested);
+        let taken = self.space.take(fit, requested);
         self.primary_allocated += signed(requested);
-        Ok(bytes(fit.offset))
+        Ok(taken)
     }
 
     #[inline(always)]
-    fn address(&self, offset: usize) -> NonNull<u8> {
-        let address = self.region.base().wrapping_add(offset);
-        NonNull::new(address).unwrap_or(NonNull::dangling())
+    fn piece(&self, taken: Taken) -> Piece {
+        let address = self.region.base().wrapping_add(bytes(taken.offset));
+        Piece {
+            address: NonNull::new(address).unwrap_or(NonNull::dangling()),
+            number: taken.number,
+        }
     }
 
     #[cold]
@@ -299,9 +336,20 @@ impl<R: Region> PlasmaAllocator<R> {
 
     fn allocate_primary(&mut self, requested: usize) -> Result<Allocation, AllocError> {
         match self.place(requested) {
-            Ok(offset) => Ok(allocation(&self.region, offset, requested)),
-            Err(Refused::OutOfMemory) => self.allocate_in_annex(requested),
-            Err(refused) => Err(self.refusal(requested, refused)),
+            Ok(taken) => Ok(allocation(&self.region, bytes(taken.offset), requested)),
+            Err(refused) => self.allocate_otherwise(requested, refused),
+        }
+    }
+
+    #[cold]
+    fn allocate_otherwise(
+        &mut self,
+        requested: usize,
+        refused: Refused,
+    ) -> Result<Allocation, AllocError> {
+        match refused {
+            Refused::OutOfMemory => self.allocate_in_annex(requested),
+            refused => Err(self.refusal(requested, refused)),
         }
     }
 
@@ -309,8 +357,8 @@ impl<R: Region> PlasmaAllocator<R> {
     fn allocate_in_annex(&mut self, requested: usize) -> Result<Allocation, AllocError> {
         // Small pieces may hold whole pages together, if they were not merged for want of a free piece already.
         if self.space.consolidate() > 0 {
-            if let Ok(offset) = self.place_merged(requested) {
-                return Ok(allocation(&self.region, offset, requested));
+            if let Ok(taken) = self.place_merged(requested) {
+                return Ok(allocation(&self.region, bytes(taken.offset), requested));
             }
         }
         let offset = self.lending.place(&mut self.region, &self.space, requested);

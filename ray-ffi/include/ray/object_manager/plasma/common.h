@@ -55,6 +55,8 @@ struct Allocation {
   int64_t mmap_size_;
   /// Whether the memory lies in a file of its own on disk.
   bool fallback_allocated_;
+  /// Not Ray's: where our allocator looks for it first when it is freed. 0 when nothing is known of that; wrong numbers do no harm.
+  std::uint32_t number_ = 0;
 
   Allocation(const Allocation &) = delete;
   Allocation &operator=(const Allocation &) = delete;
