@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
 
 use super::check::Piece;
-use super::{FreeSpace, GRANULE};
+use super::records::NIL;
+use super::{FreeSpace, Taken, GRANULE};
 
 /// splitmix64, so that a failure can be repeated from its seed.
 struct Random(u64);
