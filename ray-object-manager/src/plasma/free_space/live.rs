@@ -22,7 +22,7 @@ pub(super) struct LiveTable {
 const LEAST: usize = 64;
 
 /// Below this many entries memory is not worth giving back.
-const KEPT_CAPACITY: usize = 16 * 1024;
+const KEPT_CAPACITY: usize = if cfg!(test) { 256 } else { 16 * 1024 };
 
 impl LiveTable {
     pub(super) fn new() -> Self {
