@@ -4,6 +4,7 @@
 //! clients runs them in processes of their own. Prints a line of JSON for each measurement, for
 //! `tools/plot_benchmarks.py`.
 
+mod pages;
 mod rows;
 mod stall;
 mod stores;
@@ -41,6 +42,9 @@ struct Arguments {
     /// Only how long other clients wait while a creation evicts a fifth of a store of so many objects.
     #[arg(long, value_name = "OBJECTS")]
     stall: Option<u64>,
+    /// Only what new pages cost without a store, at once after others were given back and some seconds later.
+    #[arg(long)]
+    pages: bool,
     #[command(subcommand)]
     part: Option<Part>,
 }
@@ -73,6 +77,14 @@ fn measure(arguments: &Arguments) -> Result<()> {
         if arguments.ours { &[Side::Ours] } else { &[Side::Ours, Side::Original(Version::NEWEST)] };
     if let Some(objects) = arguments.stall {
         return measure_stall(arguments.rounds, sides, objects);
+    }
+    if arguments.pages {
+        for round in 1..=arguments.rounds {
+            for result in pages::measure()? {
+                println!("{}", json!({ "side": "ours", "round": round, "result": result }));
+            }
+        }
+        return Ok(());
     }
     let mut kept =
         sides.iter().map(|side| Store::start(*side, 2 << 30)).collect::<Result<Vec<_>>>()?;
