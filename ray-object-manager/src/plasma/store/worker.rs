@@ -1,8 +1,9 @@
 //! A thread of a store: it takes clients in, reads what they send and sends them the answers.
 
+mod admission;
+
 use std::collections::HashMap;
 use std::mem::MaybeUninit;
-use std::os::fd::OwnedFd;
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,14 +12,12 @@ use foldhash::fast::RandomState;
 use parking_lot::MutexGuard;
 use rustix::event::epoll;
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SocketFlags};
+use rustix::net::RecvFlags;
 
 use super::client::ClientId;
-use super::connection::{peer_of, Connection, Flushed, Input, Peer};
+use super::connection::{Connection, Flushed, Input};
 use super::core::{Core, Flow, Mistake};
-use super::server::{
-    message, spare_descriptor, watch, Shared, DOORBELL, FIRST_CLIENT, LISTENER, STOP, TIMER,
-};
+use super::server::{message, Shared, DOORBELL, FIRST_CLIENT, LISTENER, STOP, TIMER};
 use super::timers::Due;
 use crate::plasma::allocator::Allocator;
 use crate::plasma::protocol::{Encoder, Request};
@@ -32,9 +31,6 @@ const MESSAGES_AT_ONCE: usize = 64;
 
 /// Bytes of answers to one client beyond which others get a turn, and it has to read before more is done for it.
 const ANSWERS_AT_ONCE: usize = 1 << 20;
-
-/// How long no clients are taken in when that has failed.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
 /// How long a thread looks for more in shared memory before it sleeps. A client that has to wake it waits some ten
 /// microseconds; nobody else gets the core meanwhile only if nobody else wants it.
@@ -249,94 +245,6 @@ impl<A: Allocator + Send + 'static> Worker<A> {
             self.active.retain(|(id, _)| *id != connection.id);
         }
         Ok(())
-    }
-
-    fn accept(&self) {
-        loop {
-            let listener = self.shared.listener.lock();
-            let Some(listener) = listener.as_ref() else {
-                return;
-            };
-            let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-            match rustix::net::accept_with(&listener.socket, flags) {
-                Ok(socket) => self.admit(socket),
-                Err(Errno::INTR | Errno::CONNABORTED) => {}
-                Err(Errno::AGAIN) => return,
-                Err(Errno::MFILE | Errno::NFILE) => match self.turn_away(&listener.socket) {
-                    Ok(()) => log::warn!("a client is turned away: no descriptor is left for it"),
-                    Err(Errno::AGAIN) => return,
-                    Err(error) => return self.pause(&listener.socket, error),
-                },
-                Err(error) => return self.pause(&listener.socket, error),
-            }
-        }
-    }
-
-    /// Takes a client in the place of the spare descriptor, and ends its connection. Without a free descriptor the
-    /// operating system does not even say that nobody waits.
-    fn turn_away(&self, listener: &OwnedFd) -> Result<(), Errno> {
-        let mut reserve = self.shared.reserve.lock();
-        drop(reserve.take());
-        let turned_away = rustix::net::accept_with(listener, SocketFlags::CLOEXEC).map(drop);
-        *reserve = spare_descriptor();
-        turned_away
-    }
-
-    /// Nobody can be taken in at present: looks again later, and not all the time.
-    fn pause(&self, listener: &OwnedFd, error: Errno) {
-        log::error!("the store can take no clients in at present: {error}");
-        let data = epoll::EventData::new_u64(LISTENER);
-        match epoll::modify(&self.shared.epolls[0], listener, data, epoll::EventFlags::empty()) {
-            Ok(()) => {
-                self.shared.core.lock().timers.add(Instant::now() + ACCEPT_PAUSE, Due::Accept)
-            }
-            Err(error) => log::error!("the listening socket cannot be left alone: {error}"),
-        }
-    }
-
-    fn resume(&self) {
-        if let Some(listener) = self.shared.listener.lock().as_ref() {
-            let data = epoll::EventData::new_u64(LISTENER);
-            let flags = epoll::EventFlags::IN;
-            if let Err(error) = epoll::modify(&self.shared.epolls[0], &listener.socket, data, flags)
-            {
-                log::error!("the listening socket cannot be watched: {error}");
-            }
-        }
-    }
-
-    fn admit(&self, socket: OwnedFd) {
-        let shared = &self.shared;
-        let peer = match peer_of(&socket) {
-            Ok(peer) => peer,
-            Err(error) => return log::warn!("cannot see who a client is: {error}"),
-        };
-        if !self.may_connect(peer) {
-            return log::warn!("process {} of user {} may not use this store", peer.pid, peer.uid);
-        }
-        let mut connections = shared.connections.lock();
-        if connections.len() >= shared.config.limits.connections {
-            return log::warn!(
-                "{} clients are enough; process {} is turned away",
-                connections.len(),
-                peer.pid
-            );
-        }
-        let id = ClientId(shared.next_client.fetch_add(1, Ordering::Relaxed));
-        let thread = usize::try_from(id.0).unwrap_or(0) % shared.epolls.len();
-        let connection = Arc::new(Connection::new(id, peer, thread, socket));
-        connections.insert(id, Arc::clone(&connection));
-        drop(connections);
-        shared.core.lock().add_client(Arc::clone(&connection));
-        if let Err(error) = watch(&shared.epolls[thread], connection.fd(), id.0 + FIRST_CLIENT) {
-            log::error!("cannot serve process {}: {error}", peer.pid);
-            self.forget(id, &connection);
-        }
-    }
-
-    fn may_connect(&self, peer: Peer) -> bool {
-        let own = rustix::process::geteuid().as_raw();
-        self.shared.config.allow_other_users || peer.uid == own || peer.uid == 0
     }
 
     /// Something is to be done by now.
