@@ -178,6 +178,15 @@ impl Peer {
         let _ = self.0.kill();
     }
 
+    /// Kills it and waits until it is dead, which on a busy machine takes a while. It is still to be waited for.
+    fn kill_dead(&mut self) {
+        use rustix::process::{waitid, Pid, WaitId, WaitIdOptions};
+
+        self.kill();
+        let child = WaitId::Pid(Pid::from_child(&self.0));
+        waitid(child, WaitIdOptions::EXITED | WaitIdOptions::NOWAIT).unwrap();
+    }
+
     /// Waits for its end. Returns whether it had opened the channel.
     fn ended(mut self) -> bool {
         let (mut said, mut complained) = (String::new(), String::new());
@@ -302,7 +311,7 @@ fn killed_at_any_time() {
         let killer = std::thread::scope(|scope| {
             let kills = scope.spawn(move || {
                 std::thread::sleep(pause);
-                child.kill();
+                child.kill_dead();
                 seen.store(true, Ordering::SeqCst);
                 child
             });
@@ -332,7 +341,7 @@ fn killed_at_any_time() {
     assert_eq!(open_things(), before);
 }
 
-/// As [`live`], but of somebody who may never come: from the kill on three short waits are enough.
+/// As [`live`], but of somebody who may never come: from the death on three short waits are enough.
 fn live_until_closed(mine: &Living, killed: &AtomicBool) -> ChannelError {
     let patience = Timeout::After(Duration::from_millis(60));
     let (mut version, mut tries) = (1, 0);
