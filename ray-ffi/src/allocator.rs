@@ -163,7 +163,8 @@ impl AllocatorHandle {
     }
 }
 
-/// Bits of a packed piece that have its number: those that an address of 48 bits leaves free. AllocationAccess::Place reads them.
+/// Bits of a packed piece that have its number: those that an address of 48 bits leaves free. `PlasmaAllocator::Allocate` in plasma_allocator.cc takes them
+/// apart by the same number.
 const NUMBER_BITS: u32 = 16 + ALIGNMENT.trailing_zeros();
 
 /// Address and number. A number that does not fit is cut off; it is only where the piece is looked for first.

@@ -92,7 +92,7 @@ std::optional<Allocation> PlasmaAllocator::Allocate(size_t bytes) {
   if (piece == 0) {
     return allocation;
   }
-  constexpr int kNumberBits = 22;
+  constexpr int kNumberBits = 22;  // NUMBER_BITS in allocator.rs
   const auto number = static_cast<std::uint32_t>(piece & ((1U << kNumberBits) - 1));
   const std::size_t address = (piece >> kNumberBits) * kBlockSize;
   allocation.emplace(Allocation{});

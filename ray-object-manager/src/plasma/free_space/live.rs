@@ -76,7 +76,7 @@ impl LiveTable {
 
     /// Where the entry is, and the record, of the piece that begins at `offset`, if one does.
     #[inline]
-    fn position(&self, records: &Records, offset: u64) -> Option<(usize, u32)> {
+    pub(super) fn position(&self, records: &Records, offset: u64) -> Option<(usize, u32)> {
         let tag = tag(offset);
         let mut at = self.home(tag);
         loop {
@@ -107,7 +107,7 @@ impl LiveTable {
 
     /// Takes out the entry at a position that [`Self::position`] gave, with no change in between.
     #[inline]
-    fn remove_at(&mut self, position: usize) {
+    pub(super) fn remove_at(&mut self, position: usize) {
         let (mut gap, mut at) = (position, position);
         loop {
             at = self.after(at);

@@ -169,9 +169,12 @@ impl FreeSpace {
     #[inline(always)]
     pub(super) fn release_numbered(&mut self, piece: Taken) -> Option<usize> {
         let offset = piece.offset;
-        let index = match self.records.get(piece.number) {
-            Some(record) if record.is_live() && record.offset() == offset => piece.number,
-            _ => self.live.find(&self.records, offset)?,
+        let (position, index) = match self.records.get(piece.number) {
+            Some(record) if record.is_live() && record.offset() == offset => (None, piece.number),
+            _ => {
+                let (position, index) = self.live.position(&self.records, offset)?;
+                (Some(position), index)
+            }
         };
         let record = self.records.at(index);
         if !record.is_live() {
@@ -182,7 +185,7 @@ impl FreeSpace {
         let bytes = usize::try_from(size).unwrap_or(usize::MAX).saturating_mul(GRANULE) - slack;
         self.free += size;
         if !self.quick.push(&mut self.records, index, size) {
-            self.release_merged(offset, index);
+            self.release_merged(offset, position, index);
         }
         Some(bytes)
     }
@@ -193,9 +196,15 @@ impl FreeSpace {
         self.live.prefetch(offset);
     }
 
-    fn release_merged(&mut self, offset: u64, index: u32) {
-        let entry = self.live.remove(&self.records, offset);
-        debug_assert_eq!(entry, Some(index));
+    /// `position` is where the table has the piece, if it was asked already.
+    fn release_merged(&mut self, offset: u64, position: Option<usize>, index: u32) {
+        match position {
+            Some(position) => self.live.remove_at(position),
+            None => {
+                let entry = self.live.remove(&self.records, offset);
+                debug_assert_eq!(entry, Some(index));
+            }
+        }
         self.merge(index);
         self.compact();
     }
