@@ -65,7 +65,7 @@ Outcome Replace(Allocator &allocator,
   constexpr int kBatch = 20'000;
   std::vector<std::pair<size_t, int64_t>> plan(kBatch);
   std::vector<Time> times;
-  for (int batch = 0; batch < 15; batch++) {
+  for (int batch = 0; batch < 30; batch++) {
     for (auto &[which, bytes] : plan) {
       which = random.Below(live.size());
       bytes = random.Between(nominal / 2, nominal + nominal / 2);

@@ -30,6 +30,7 @@ pub mod ffi {
         device_num: i32,
         mmap_size: i64,
         fallback_allocated: bool,
+        number: u32,
     }
 
     /// What a `plasma::PlasmaAllocator` is made from. Directories are bytes, as the file system has them.
@@ -232,6 +233,7 @@ fn raw(allocation: &Allocation) -> ffi::RawAllocation {
         device_num: allocation.device_num,
         mmap_size: allocation.mmap_size,
         fallback_allocated: allocation.fallback_allocated,
+        number: allocation.number,
     }
 }
 
@@ -244,6 +246,7 @@ fn cooked(raw: &ffi::RawAllocation) -> Allocation {
         device_num: raw.device_num,
         mmap_size: raw.mmap_size,
         fallback_allocated: raw.fallback_allocated,
+        number: raw.number,
     }
 }
 
@@ -256,6 +259,7 @@ const NO_ALLOCATION: ffi::RawAllocation = ffi::RawAllocation {
     device_num: 0,
     mmap_size: 0,
     fallback_allocated: false,
+    number: 0,
 };
 
 fn find_mapping(address: usize, out: &mut ffi::RawMapping) -> bool {
@@ -285,6 +289,7 @@ pub enum AllocatorRef {
 }
 
 impl AllocatorRef {
+    #[inline(never)]
     fn allocate_from(&self, bytes: usize, fallback: bool) -> Result<Allocation, AllocError> {
         match self {
             Self::Ours(_) if fallback => self.ours(|allocator| allocator.fallback_allocate(bytes)),
@@ -310,7 +315,15 @@ impl AllocatorRef {
 }
 
 impl Allocator for AllocatorRef {
+    #[inline]
     fn allocate(&mut self, bytes: usize) -> Result<Allocation, AllocError> {
+        if let Self::Ours(_) = self {
+            // Written where it is to be: what was written in small pieces a moment ago is slow to copy.
+            let quick = self.ours(|allocator| allocator.allocate_whole_quickly(bytes));
+            if let Some(allocation) = quick {
+                return Ok(allocation);
+            }
+        }
         self.allocate_from(bytes, false)
     }
 
@@ -329,9 +342,9 @@ impl Allocator for AllocatorRef {
     }
 
     #[inline]
-    fn prefetch_free(&self, address: *const u8) {
+    fn prefetch_free(&self, number: u32) {
         if let Self::Ours(_) = self {
-            self.ours(|allocator| allocator.prefetch_free(address));
+            self.ours(|allocator| allocator.prefetch_free(number));
         }
     }
 

@@ -146,6 +146,7 @@ impl CxxLocalObject {
             device_num: 0,
             mmap_size: 0,
             fallback_allocated: false,
+            number: 0,
         };
         // SAFETY: `place` is valid for writing, so each of its fields is. C++ makes a complete description.
         unsafe {

@@ -24,25 +24,24 @@ use crate::object_store::{address_in, Addressed, CxxStore};
 /// The bridge.
 #[cxx::bridge(namespace = "plasma_rs")]
 pub mod ffi {
-    /// An object's address and the number of a `PlasmaError`; whether there are objects that have gone.
+    // What comes back from the calls of an object's life is in words that are written and read as such. A structure with a number and
+    // a truth value in one word, which the border passes through memory, is read before it has left the processor, and that waits.
+
+    /// An object's address, and an outcome.
     struct Created {
         object: *const u8,
-        error: i32,
-        deleted: bool,
+        outcome: u64,
     }
 
-    /// The number of a `PlasmaError`; whether the object has gone, and nobody need ask for its id; whether there are others
-    /// that have gone.
-    struct Deletion {
-        error: i32,
-        itself: bool,
-        deleted: bool,
-    }
-
-    /// Whether there was a reference, and whether there are objects that have gone.
-    struct Removal {
-        removed: bool,
-        deleted: bool,
+    /// In an outcome: there are objects that have gone, whose ids are to be asked for.
+    #[derive(Debug)]
+    #[repr(u64)]
+    enum Outcome {
+        OthersGone = 1,
+        /// The object itself has gone, and nobody need ask for its id; or it had a reference.
+        Itself = 2,
+        /// Times this: the number of a `PlasmaError`.
+        Error = 4,
     }
 
     /// Bytes that were evicted, and whether there is more to do.
@@ -106,9 +105,9 @@ pub mod ffi {
         unsafe fn seal_object(self: &LifecycleHandle, id: *const u8) -> *const u8;
         unsafe fn is_object_sealed(self: &LifecycleHandle, id: *const u8) -> bool;
         unsafe fn abort_object(self: &LifecycleHandle, id: *const u8) -> i32;
-        unsafe fn delete_object(self: &LifecycleHandle, id: *const u8) -> Deletion;
+        unsafe fn delete_object(self: &LifecycleHandle, id: *const u8) -> u64;
         unsafe fn add_reference(self: &LifecycleHandle, id: *const u8) -> bool;
-        unsafe fn remove_reference(self: &LifecycleHandle, id: *const u8) -> Removal;
+        unsafe fn remove_reference(self: &LifecycleHandle, id: *const u8) -> u64;
         /// Stops soon after so many objects.
         fn require_space(self: &LifecycleHandle, size: i64, most: usize) -> Freed;
         fn evict_objects(self: &LifecycleHandle, ids: &[u8]);
@@ -218,7 +217,7 @@ impl LifecycleHandle {
         either!(self, manager => error_number(manager.abort_object(key)))
     }
 
-    unsafe fn delete_object(&self, id: *const u8) -> ffi::Deletion {
+    unsafe fn delete_object(&self, id: *const u8) -> u64 {
         // SAFETY: the shell passes a live `ray::ObjectID`, which may lie in the object itself.
         let key = unsafe { object_id(id) };
         either!(self, manager => {
@@ -228,7 +227,7 @@ impl LifecycleHandle {
             if itself {
                 manager.next_deleted();
             }
-            ffi::Deletion { error: error_number(result), itself, deleted: manager.has_deleted() }
+            outcome(result, itself, manager.has_deleted())
         })
     }
 
@@ -238,12 +237,12 @@ impl LifecycleHandle {
         either!(self, manager => manager.add_reference(key))
     }
 
-    unsafe fn remove_reference(&self, id: *const u8) -> ffi::Removal {
+    unsafe fn remove_reference(&self, id: *const u8) -> u64 {
         // SAFETY: the shell passes a live `ray::ObjectID`, which may lie in the object itself.
         let key = unsafe { object_id(id) };
         either!(self, manager => {
             let removed = manager.remove_reference(key);
-            ffi::Removal { removed, deleted: manager.has_deleted() }
+            outcome(Ok(()), removed, manager.has_deleted())
         })
     }
 
@@ -333,9 +332,18 @@ where
     let created = manager.create_object(info, ObjectSource(source), fallback_allocator);
     ffi::Created {
         object: address_in(manager.table_mut(), created.ok()),
-        error: error_number(created.map(drop)),
-        deleted: manager.has_deleted(),
+        outcome: outcome(created.map(drop), false, manager.has_deleted()),
     }
+}
+
+/// [`ffi::Outcome`], put together.
+#[inline]
+fn outcome(result: Result<(), PlasmaError>, itself: bool, others_gone: bool) -> u64 {
+    // No error has a negative number.
+    let error = u64::from(error_number(result).unsigned_abs());
+    error * ffi::Outcome::Error.repr
+        + u64::from(itself) * ffi::Outcome::Itself.repr
+        + u64::from(others_gone) * ffi::Outcome::OthersGone.repr
 }
 
 fn debug_string<T: ObjectTable, P: ObjectEvictionPolicy<T>, C: StatsCollector<T>>(

@@ -136,6 +136,7 @@ pub unsafe extern "C" fn plasma_rs_allocator_free(
             device_num: 0,
             mmap_size: 0,
             fallback_allocated: false,
+            number: 0,
         };
         Ok(lock(&handle.0)?.free(allocation)?)
     })

@@ -84,13 +84,15 @@ rust::Vec<std::uint8_t> owner_bytes(const std::uint8_t *info) {
 }
 
 plasma::Allocation AllocationAccess::Make(const RawAllocation &raw) {
-  return plasma::Allocation(reinterpret_cast<void *>(raw.address),
-                            raw.size,
-                            {raw.fd, raw.unique_fd_id},
-                            raw.offset,
-                            raw.device_num,
-                            raw.mmap_size,
-                            raw.fallback_allocated);
+  plasma::Allocation allocation(reinterpret_cast<void *>(raw.address),
+                                raw.size,
+                                {raw.fd, raw.unique_fd_id},
+                                raw.offset,
+                                raw.device_num,
+                                raw.mmap_size,
+                                raw.fallback_allocated);
+  allocation.number_ = raw.number;
+  return allocation;
 }
 
 RawAllocation AllocationAccess::Raw(const plasma::Allocation &allocation) {
@@ -103,6 +105,7 @@ RawAllocation AllocationAccess::Raw(const plasma::Allocation &allocation) {
   raw.device_num = allocation.device_num_;
   raw.mmap_size = allocation.mmap_size_;
   raw.fallback_allocated = allocation.fallback_allocated_;
+  raw.number = allocation.number_;
   return raw;
 }
 

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -75,11 +76,10 @@ inline std::array<std::uint8_t, 28> ArrayOf(const ray::ObjectID &id) {
 struct AllocationAccess {
   static plasma::Allocation Make(const RawAllocation &raw);
   static RawAllocation Raw(const plasma::Allocation &allocation);
-  static void Place(const plasma::Allocation &primary,
-                    std::size_t address,
-                    std::uint32_t number,
-                    std::size_t bytes,
-                    plasma::Allocation &out);
+  static std::optional<plasma::Allocation> Place(const plasma::Allocation &primary,
+                                                 std::size_t address,
+                                                 std::uint32_t number,
+                                                 std::size_t bytes);
 };
 
 /// Calls an allocator from C++. The allocator outlives the hook.

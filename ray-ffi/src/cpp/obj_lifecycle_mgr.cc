@@ -138,7 +138,20 @@ namespace plasma {
 
 using flatbuf::PlasmaError;
 using plasma_rs::AddressOf;
+using plasma_rs::Outcome;
 using plasma_rs::ToLocalObject;
+
+namespace {
+
+bool Has(std::uint64_t outcome, Outcome what) {
+  return (outcome & static_cast<std::uint64_t>(what)) != 0;
+}
+
+PlasmaError ErrorOf(std::uint64_t outcome) {
+  return static_cast<PlasmaError>(outcome / static_cast<std::uint64_t>(Outcome::Error));
+}
+
+}  // namespace
 
 ObjectLifecycleManager::ObjectLifecycleManager(
     IAllocator &allocator, ray::DeleteObjectCallback delete_object_callback)
@@ -177,10 +190,10 @@ std::pair<const LocalObject *, PlasmaError> ObjectLifecycleManager::CreateObject
   if (object != nullptr && hook_ == nullptr) {
     ObjectStatsCollector::RecordObjectSize(*object);
   }
-  if (created.deleted) {
+  if (Has(created.outcome, Outcome::OthersGone)) {
     NotifyDeleted();
   }
-  return {object, static_cast<PlasmaError>(created.error)};
+  return {object, ErrorOf(created.outcome)};
 }
 
 const LocalObject *ObjectLifecycleManager::GetObject(const ObjectID &object_id) const {
@@ -198,14 +211,14 @@ PlasmaError ObjectLifecycleManager::AbortObject(const ObjectID &object_id) {
 PlasmaError ObjectLifecycleManager::DeleteObject(const ObjectID &object_id) {
   // What is passed may lie in the object.
   const ObjectID id = object_id;
-  const auto deletion = handle_->delete_object(AddressOf(object_id));
-  if (deletion.itself) {
+  const auto outcome = handle_->delete_object(AddressOf(object_id));
+  if (Has(outcome, Outcome::Itself)) {
     delete_object_callback_(id);
   }
-  if (deletion.deleted) {
+  if (Has(outcome, Outcome::OthersGone)) {
     NotifyDeleted();
   }
-  return static_cast<PlasmaError>(deletion.error);
+  return ErrorOf(outcome);
 }
 
 bool ObjectLifecycleManager::AddReference(const ObjectID &object_id) {
@@ -213,11 +226,11 @@ bool ObjectLifecycleManager::AddReference(const ObjectID &object_id) {
 }
 
 bool ObjectLifecycleManager::RemoveReference(const ObjectID &object_id) {
-  const auto removal = handle_->remove_reference(AddressOf(object_id));
-  if (removal.deleted) {
+  const auto outcome = handle_->remove_reference(AddressOf(object_id));
+  if (Has(outcome, Outcome::OthersGone)) {
     NotifyDeleted();
   }
-  return removal.removed;
+  return Has(outcome, Outcome::Itself);
 }
 
 int64_t ObjectLifecycleManager::RequireSpace(int64_t size) {

@@ -2,6 +2,7 @@
 
 #include "ray/object_manager/plasma/plasma_allocator.h"
 
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 
@@ -53,12 +54,12 @@ using Pair = std::int64_t __attribute__((vector_size(16)));
 }  // namespace
 
 /// A copy of `primary`, but for the place. Callers copy an allocation 16 bytes at a time, right after it was made; a processor
-/// passes on what was stored a moment ago only if it was stored in one piece.
-inline void AllocationAccess::Place(const plasma::Allocation &primary,
-                                    std::size_t address,
-                                    std::uint32_t number,
-                                    std::size_t bytes,
-                                    plasma::Allocation &out) {
+/// passes on what was stored a moment ago only if it was stored in one piece. So is everything here: from a register, 16 bytes
+/// at a time.
+inline std::optional<plasma::Allocation> AllocationAccess::Place(const plasma::Allocation &primary,
+                                                                 std::size_t address,
+                                                                 std::uint32_t number,
+                                                                 std::size_t bytes) {
   const auto signed_bytes = static_cast<std::int64_t>(bytes);
   const auto offset =
       static_cast<std::int64_t>(address - reinterpret_cast<std::size_t>(primary.address_));
@@ -66,10 +67,32 @@ inline void AllocationAccess::Place(const plasma::Allocation &primary,
   std::memcpy(pairs, static_cast<const void *>(&primary), sizeof pairs);
   pairs[0] = Pair{static_cast<std::int64_t>(address), signed_bytes};
   pairs[2] = Pair{offset, 0};  // and the device
-  static_assert(sizeof pairs == sizeof out && offsetof(plasma::Allocation, number_) == 60);
-  pairs[3][1] |= static_cast<std::int64_t>(std::uint64_t{number} << 32);
-  std::memcpy(static_cast<void *>(&out), pairs, sizeof pairs);
+  static_assert(sizeof pairs == sizeof primary && offsetof(plasma::Allocation, number_) == 60);
+  pairs[3] |= Pair{0, static_cast<std::int64_t>(std::uint64_t{number} << 32)};
+  std::optional<plasma::Allocation> out(plasma::Allocation{});
+  std::memcpy(static_cast<void *>(&*out), pairs, sizeof pairs);
+  return out;
 }
+
+namespace {
+
+// These two are apart, so that what they need on the stack does not burden every call.
+
+[[noreturn]] __attribute__((noinline, cold)) void RefuseToFree(std::size_t address) {
+  RAY_LOG(FATAL) << "Check failed: " << std::string(why_not_freed(address));
+  std::abort();
+}
+
+__attribute__((noinline, cold)) std::optional<plasma::Allocation> InAnnex(
+    const AllocatorHandle &handle,
+    std::size_t address,
+    std::uint32_t number,
+    std::size_t bytes) {
+  const auto annex = AllocationAccess::Make(handle.annex_region());
+  return AllocationAccess::Place(annex, address, number, bytes);
+}
+
+}  // namespace
 
 }  // namespace plasma_rs
 
@@ -86,24 +109,18 @@ PlasmaAllocator::PlasmaAllocator(const std::string &plasma_directory,
 PlasmaAllocator::~PlasmaAllocator() = default;
 
 std::optional<Allocation> PlasmaAllocator::Allocate(size_t bytes) {
-  // One object from here to the caller, who copies it once more.
-  std::optional<Allocation> allocation;
   const std::uint64_t piece = handle_->allocate(bytes);
   if (piece == 0) {
-    return allocation;
+    return std::nullopt;
   }
   constexpr int kNumberBits = 22;  // NUMBER_BITS in allocator.rs
   const auto number = static_cast<std::uint32_t>(piece & ((1U << kNumberBits) - 1));
   const std::size_t address = (piece >> kNumberBits) * kBlockSize;
-  allocation.emplace(Allocation{});
   const auto offset = address - reinterpret_cast<std::size_t>(primary_.address_);
-  if (offset < static_cast<std::size_t>(primary_.mmap_size_ - kMmapRegionsGap)) {
-    plasma_rs::AllocationAccess::Place(primary_, address, number, bytes, *allocation);
-  } else {
-    const auto annex = plasma_rs::AllocationAccess::Make(handle_->annex_region());
-    plasma_rs::AllocationAccess::Place(annex, address, number, bytes, *allocation);
+  if (offset >= static_cast<std::size_t>(primary_.mmap_size_ - kMmapRegionsGap)) {
+    return plasma_rs::InAnnex(*handle_, address, number, bytes);
   }
-  return allocation;
+  return plasma_rs::AllocationAccess::Place(primary_, address, number, bytes);
 }
 
 std::optional<Allocation> PlasmaAllocator::FallbackAllocate(size_t bytes) {
@@ -117,7 +134,7 @@ std::optional<Allocation> PlasmaAllocator::FallbackAllocate(size_t bytes) {
 void PlasmaAllocator::Free(Allocation allocation) {
   const auto address = reinterpret_cast<std::size_t>(allocation.address_);
   if (!handle_->free(address, allocation.number_)) {
-    RAY_LOG(FATAL) << "Check failed: " << std::string(plasma_rs::why_not_freed(address));
+    plasma_rs::RefuseToFree(address);
   }
 }
 

@@ -39,6 +39,8 @@ pub struct Allocation {
     pub mmap_size: i64,
     /// Whether the memory lies in a file of its own in the fallback directory.
     pub fallback_allocated: bool,
+    /// Not Ray's: where the allocator looks for it first when it is freed. 0 when nothing is known of that; wrong numbers do no harm.
+    pub number: u32,
 }
 
 // SAFETY: an allocation names memory that it owns; nothing about it belongs to a thread.
@@ -110,14 +112,14 @@ pub trait Allocator {
     /// When the disk is full too; nothing has changed then.
     fn fallback_allocate(&mut self, bytes: usize) -> Result<Allocation, AllocError>;
 
-    /// Takes memory back. Only the address counts.
+    /// Takes memory back. Only the address counts; the number saves a search for it.
     ///
     /// # Errors
     /// When the address is not that of a live allocation; nothing has changed then.
     fn free(&mut self, allocation: Allocation) -> Result<(), FreeError>;
 
-    /// Memory that begins at this address will be freed soon: what that needs may be fetched.
-    fn prefetch_free(&self, _address: *const u8) {}
+    /// The allocation of this number will be freed soon: what that needs may be fetched.
+    fn prefetch_free(&self, _number: u32) {}
 
     /// Size of the primary region in bytes.
     fn footprint_limit(&self) -> i64;

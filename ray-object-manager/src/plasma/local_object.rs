@@ -7,8 +7,9 @@ use ray_sys::Zeroable;
 
 use super::allocator::{Allocation, MemFd};
 use super::common::{ObjectDescription, ObjectFacts, ObjectInfo, ObjectSource};
-use super::lru_list::Link;
+use super::lru_list::{Link, Links};
 use super::object_header::OBJECT_HEADER_SIZE;
+use super::slab::{Slab, Slotted};
 
 /// Bits of [`Record::flags`].
 pub(super) mod flags {
@@ -46,6 +47,8 @@ pub(super) struct Record<S> {
     pub(super) source: ObjectSource,
     pub(super) owner: u32,
     pub(super) place: u32,
+    /// [`Allocation::number`].
+    pub(super) piece: u32,
     pub(super) view: S,
 }
 
@@ -53,24 +56,47 @@ pub(super) struct Record<S> {
 unsafe impl<S: Zeroable> Zeroable for Record<S> {}
 
 const _: () = {
-    assert!(size_of::<Record<()>>() == 104);
+    assert!(size_of::<Record<()>>() == 112);
     assert!(size_of::<Record<u32>>() == 112);
 };
+
+impl<S: Zeroable> Slotted for Record<S> {
+    const SHIFT: u32 = 9;
+    const KEPT_GROUPS: usize = 32;
+
+    #[inline]
+    fn is_used(&self) -> bool {
+        self.is(flags::LIVE)
+    }
+
+    #[inline]
+    fn next_free(&self) -> u16 {
+        self.next_free
+    }
+
+    #[inline]
+    fn set_free(&mut self, next_free: u16) {
+        self.flags = 0;
+        self.next_free = next_free;
+    }
+}
+
+impl<S: Zeroable> Links for Slab<Record<S>> {
+    #[inline]
+    fn link(&mut self, index: u32) -> &mut Link {
+        &mut self.get_mut(index).link
+    }
+
+    #[inline]
+    fn peek(&self, index: u32) -> Link {
+        self.get(index).link
+    }
+}
 
 impl<S> Record<S> {
     #[inline]
     pub(super) fn is(&self, flag: u8) -> bool {
         self.flags & flag != 0
-    }
-
-    #[inline]
-    pub(super) fn is_live(&self) -> bool {
-        self.is(flags::LIVE)
-    }
-
-    #[inline]
-    pub(super) fn check(&self) {
-        assert!(self.is_live(), "no object in this slot");
     }
 
     /// Bytes of header, data and metadata.
@@ -124,7 +150,7 @@ impl Place {
     }
 
     #[inline]
-    pub(super) fn allocation(&self, offset: isize, size: i64) -> Allocation {
+    pub(super) fn allocation(&self, offset: isize, size: i64, number: u32) -> Allocation {
         Allocation {
             address: self.address(offset),
             size,
@@ -133,6 +159,7 @@ impl Place {
             device_num: self.device_num,
             mmap_size: self.mmap_size,
             fallback_allocated: self.fallback_allocated,
+            number,
         }
     }
 }
@@ -220,7 +247,7 @@ impl<'a, I: ObjectDescription> LocalObject<'a, I> {
 
     /// The memory of the object, which the object owns.
     pub fn allocation(&self) -> Allocation {
-        self.place.allocation(self.record.offset, self.record.size)
+        self.place.allocation(self.record.offset, self.record.size, self.record.piece)
     }
 
     /// Bytes of data.
@@ -329,6 +356,7 @@ pub(super) mod tests {
             source: ObjectSource::CREATED_BY_WORKER,
             owner: 0,
             place: 0,
+            piece: 0,
             view: (),
         }
     }
@@ -345,8 +373,9 @@ pub(super) mod tests {
                 device_num: 1,
                 mmap_size: 77,
                 fallback_allocated: true,
+                number: 6,
             };
-            assert_eq!(Place::of(&allocation).allocation(offset, 5), allocation);
+            assert_eq!(Place::of(&allocation).allocation(offset, 5, 6), allocation);
         }
     }
 }

@@ -77,7 +77,7 @@ pub trait Space {
 pub struct ObjectStore<A, I: ObjectDescription = ObjectInfo> {
     allocator: A,
     index: IdIndex,
-    slab: Slab<SlotOf<I>>,
+    slab: Slab<Record<SlotOf<I>>>,
     owners: Interned<I::Owner>,
     places: Interned<Place>,
     views: I::Views,
@@ -208,7 +208,7 @@ impl<A: Allocator, I: ObjectDescription> ObjectStore<A, I> {
     pub(super) fn prefetch_deletion(&self, object: ObjectRef) {
         let record = self.slab.get(object.0);
         self.index.prefetch(record.hash);
-        self.allocator.prefetch_free(self.places.get(record.place).address(record.offset));
+        self.allocator.prefetch_free(record.piece);
     }
 
     fn seen<'a>(&'a self, record: &'a Record<SlotOf<I>>) -> LocalObject<'a, I> {
@@ -310,6 +310,7 @@ impl<A: Allocator, I: ObjectDescription> ObjectTable for ObjectStore<A, I> {
         record.source = source;
         record.owner = owner;
         record.place = place;
+        record.piece = allocation.number;
         record.view = SlotOf::<I>::default();
         self.index.insert(hash, number);
         self.last.set(Last { number, brief: brief(id) });
@@ -338,7 +339,8 @@ impl<A: Allocator, I: ObjectDescription> ObjectTable for ObjectStore<A, I> {
 
     fn delete_object(&mut self, _key: &I::Key, object: ObjectRef) {
         let record = self.slab.get(object.0);
-        let allocation = self.places.get(record.place).allocation(record.offset, record.size);
+        let allocation =
+            self.places.get(record.place).allocation(record.offset, record.size, record.piece);
         self.index.remove(record.hash, |index| index == object.0);
         self.views.deleted(record.view, object.0);
         self.owners.release(record.owner);

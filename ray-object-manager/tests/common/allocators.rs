@@ -157,6 +157,7 @@ impl Counting {
             device_num: 0,
             mmap_size: i64::MAX,
             fallback_allocated,
+            number: 0,
         }
     }
 }

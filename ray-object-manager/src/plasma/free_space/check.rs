@@ -1,5 +1,6 @@
 //! What a free space looks like as a whole: for tests and for pictures. Linear in the pieces.
 
+use super::live::LiveTable;
 use super::records::{State, NIL, TOP};
 use super::small::{self, SmallBins};
 use super::FreeSpace;
@@ -100,9 +101,10 @@ impl FreeSpace {
         ensure(seen == listed, "free pieces and listed pieces differ in number")?;
         self.quick.check(&self.records, self.granules)?;
         let quick = self.quick.len();
-        ensure(self.live.len() == live + quick, "live pieces and the table differ in number")?;
-        let numbered = self.records.unused() + live + quick + listed + 1;
-        ensure(self.records.len() == numbered, "a record is neither used nor unused")
+        ensure(self.live == live, "live pieces are miscounted")?;
+        let in_table = self.by_offset.as_ref().map_or(live + quick, LiveTable::len);
+        ensure(in_table == live + quick, "live pieces and the table differ in number")?;
+        ensure(self.records.used() == live + quick + listed + 1, "a record is not of a piece")
     }
 
     /// Counts live and listed pieces.
@@ -121,7 +123,9 @@ impl FreeSpace {
                     live += usize::from(record.is_live());
                     quick += usize::from(record.is_quick());
                     free += if record.is_quick() { record.size } else { 0 };
-                    if self.live.find(&self.records, at) != Some(index) || record.size == 0 {
+                    let of_table = self.by_offset.as_ref();
+                    let found = of_table.map_or(Some(index), |table| table.find(&self.records, at));
+                    if found != Some(index) || record.size == 0 {
                         return wrong("is empty or not in the table");
                     }
                 }

@@ -178,11 +178,6 @@ impl LargeBins {
         ControlFlow::Continue(())
     }
 
-    /// The record of a piece has a new number, from which its node is known.
-    pub(super) fn moved(&mut self, records: &Records, to: u32) {
-        self.at_mut(records.at(to).forward).record = to;
-    }
-
     /// Unhooks some leaf below a node, which may then stand anywhere above: its size begins with the
     /// same bits.
     fn take_leaf(&mut self, node: u32) -> u32 {

@@ -1,4 +1,5 @@
-//! Live pieces by offset, and those of the quick lists: a hash table with open addressing.
+//! Live pieces by offset, and those of the quick lists, for who frees a piece without its number: a hash table with open addressing.
+//! It is made when it is asked for, and given up when that does not happen for long.
 //!
 //! An entry is the number of a record in its low half and the upper half of the hash in its high
 //! half, 0 when empty. The upper half of the hash also says where an entry wants to lie, so nearly every
@@ -76,7 +77,7 @@ impl LiveTable {
 
     /// Where the entry is, and the record, of the piece that begins at `offset`, if one does.
     #[inline]
-    pub(super) fn position(&self, records: &Records, offset: u64) -> Option<(usize, u32)> {
+    fn position(&self, records: &Records, offset: u64) -> Option<(usize, u32)> {
         let tag = tag(offset);
         let mut at = self.home(tag);
         loop {
@@ -93,12 +94,6 @@ impl LiveTable {
         }
     }
 
-    /// Has the processor fetch what [`Self::position`] looks at.
-    #[inline]
-    pub(super) fn prefetch(&self, offset: u64) {
-        ray_sys::prefetch(self.entries.as_ptr().wrapping_add(self.home(tag(offset))));
-    }
-
     /// The piece that begins at `offset`, if one does.
     #[inline]
     pub(super) fn find(&self, records: &Records, offset: u64) -> Option<u32> {
@@ -107,7 +102,7 @@ impl LiveTable {
 
     /// Takes out the entry at a position that [`Self::position`] gave, with no change in between.
     #[inline]
-    pub(super) fn remove_at(&mut self, position: usize) {
+    fn remove_at(&mut self, position: usize) {
         let (mut gap, mut at) = (position, position);
         loop {
             at = self.after(at);
@@ -133,17 +128,6 @@ impl LiveTable {
         let (position, index) = self.position(records, offset)?;
         self.remove_at(position);
         Some(index)
-    }
-
-    /// The piece that begins at `offset` has another number now. Its record may be anywhere.
-    pub(super) fn renumber(&mut self, offset: u64, from: u32, to: u32) {
-        let entry = tag(offset) | u64::from(from);
-        let mut at = self.home(entry);
-        while self.entries[at] != entry {
-            assert_ne!(self.entries[at], 0, "a live piece is in the table");
-            at = self.after(at);
-        }
-        self.entries[at] = tag(offset) | u64::from(to);
     }
 
     /// Whether the table is much too large.

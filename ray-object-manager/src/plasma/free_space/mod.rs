@@ -2,8 +2,8 @@
 //!
 //! Everything is counted in granules of 64 bytes. Each piece, free or live, has a [`Record`]; pieces
 //! that adjoin know each other, so that a piece which becomes free merges with its neighbours at once. Free
-//! pieces are found by size in the zones of the region ([`zones`], [`small`], [`large`]), live ones by their offset in a hash table. Small pieces rest for a while in
-//! lists of their own ([`quick`]) before they merge.
+//! pieces are found by size in the zones of the region ([`zones`], [`small`], [`large`]), live ones by the number of their record, which
+//! whoever frees them mostly knows, else by their offset ([`live`]). Small pieces rest for a while in lists of their own ([`quick`]) before they merge.
 //!
 //! The piece at the end of the region, the *top*, is in no list. It is cut from its low end, and only
 //! when nothing else is large enough: so memory that was used before is used again before memory that
@@ -25,6 +25,12 @@ use live::LiveTable;
 use quick::QuickLists;
 use records::{Record, Records, MAX_GRANULES, NIL, TOP};
 use zones::Zones;
+
+/// Bytes of records that are worth giving back.
+const LARGE: usize = if cfg!(test) { 16 << 10 } else { 512 << 10 };
+
+/// The table of live pieces by offset stays for so many releases at least.
+const LEAST_STAY: usize = 1024;
 
 /// Bytes of a granule.
 pub(super) const GRANULE: usize = super::allocator::ALIGNMENT;
@@ -51,7 +57,7 @@ impl Fit {
 pub(super) struct Taken {
     /// Where it begins, in granules.
     pub(super) offset: u64,
-    /// The number of its record, which may get another one: [`FreeSpace::release_numbered`] looks there first.
+    /// The number of its record, where [`FreeSpace::release_numbered`] looks for it first.
     pub(super) number: u32,
 }
 
@@ -60,9 +66,17 @@ pub(super) struct Taken {
 pub(super) struct FreeSpace {
     records: Records,
     zones: Zones,
-    /// Of the live pieces and the quick ones.
-    live: LiveTable,
     quick: QuickLists,
+    /// Live pieces.
+    live: usize,
+    /// The most of them, as [`Self::take`] sees it, since pieces of quick lists were merged because few are left.
+    most_live: usize,
+    /// When fewer than this are live, few are left.
+    few_live: usize,
+    /// The live and the quick pieces by offset, since somebody freed a piece without its number.
+    by_offset: Option<LiveTable>,
+    /// After so many releases by number that table is given up.
+    table_stays: usize,
     /// The piece that merged last, which is in no list yet, or [`NIL`]. Objects that were created one after the other often go so, and
     /// then a piece that grows is not taken from its list and put into another each time.
     hand: u32,
@@ -77,8 +91,12 @@ impl FreeSpace {
         Self {
             records: Records::new(Record::free(0, granules)),
             zones: Zones::new(granules),
-            live: LiveTable::new(),
             quick: QuickLists::new(granules),
+            live: 0,
+            most_live: 0,
+            few_live: 0,
+            by_offset: None,
+            table_stays: 0,
             hand: NIL,
             granules,
             free: granules,
@@ -91,6 +109,7 @@ impl FreeSpace {
         let size = granules(bytes);
         let index = self.quick.pop(&self.records, size)?;
         self.free -= size;
+        self.live += 1;
         let record = self.records.at_mut(index);
         let offset = record.offset();
         record.set_live(offset, slack(size, bytes));
@@ -154,59 +173,124 @@ impl FreeSpace {
                 index
             }
         };
-        self.live.insert(offset, index);
+        self.live += 1;
+        if self.live > self.most_live {
+            self.count_from_here();
+        }
+        if let Some(table) = &mut self.by_offset {
+            table.insert(offset, index);
+        }
         Taken { offset, number: index }
     }
 
     /// Makes the live piece at `offset` free again. The bytes that had been asked for, or nothing
     /// if no live piece begins there.
-    #[inline(always)]
     pub(super) fn release(&mut self, offset: u64) -> Option<usize> {
-        self.release_numbered(Taken { offset, number: NIL })
+        let index = self.find_live(offset)?;
+        self.records.at(index).is_live().then(|| self.release_live(offset, index))
     }
 
-    /// As [`Self::release`]. The number may be any: the table of live pieces is asked when the piece is not there.
+    /// As [`Self::release`]. The number may be any: all live pieces are searched when the piece is not there.
     #[inline(always)]
     pub(super) fn release_numbered(&mut self, piece: Taken) -> Option<usize> {
-        let offset = piece.offset;
-        let (position, index) = match self.records.get(piece.number) {
-            Some(record) if record.is_live() && record.offset() == offset => (None, piece.number),
-            _ => {
-                let (position, index) = self.live.position(&self.records, offset)?;
-                (Some(position), index)
+        let Taken { offset, number } = piece;
+        match self.records.get(number) {
+            Some(record) if record.is_live() && record.offset() == offset => {
+                Some(self.release_live(offset, number))
             }
-        };
-        let record = self.records.at(index);
-        if !record.is_live() {
-            return None;
+            _ => self.release_elsewhere(offset),
         }
+    }
+
+    /// Apart, for what it needs on the stack.
+    #[cold]
+    #[inline(never)]
+    fn release_elsewhere(&mut self, offset: u64) -> Option<usize> {
+        self.release(offset)
+    }
+
+    #[inline(always)]
+    fn release_live(&mut self, offset: u64, index: u32) -> usize {
+        let record = self.records.at(index);
         let (size, slack) = (record.size, record.slack());
         // A piece fits in memory, so its size does in `usize`.
         let bytes = usize::try_from(size).unwrap_or(usize::MAX).saturating_mul(GRANULE) - slack;
         self.free += size;
+        self.live -= 1;
         if !self.quick.push(&mut self.records, index, size) {
-            self.release_merged(offset, position, index);
+            self.release_merged(offset, index);
         }
-        Some(bytes)
+        if self.live < self.few_live {
+            self.few_are_left();
+        }
+        bytes
     }
 
-    /// Has the processor fetch what [`Self::release`] looks at first.
-    #[inline]
-    pub(super) fn prefetch_release(&self, offset: u64) {
-        self.live.prefetch(offset);
+    /// Pieces that rest in quick lists keep the memory of records that were beside theirs: they are merged when seven of eight pieces
+    /// have gone, if there is much of such memory.
+    #[cold]
+    fn few_are_left(&mut self) {
+        if self.records.footprint() > LARGE {
+            self.consolidate();
+        }
+        self.count_from_here();
     }
 
-    /// `position` is where the table has the piece, if it was asked already.
-    fn release_merged(&mut self, offset: u64, position: Option<usize>, index: u32) {
-        match position {
-            Some(position) => self.live.remove_at(position),
-            None => {
-                let entry = self.live.remove(&self.records, offset);
-                debug_assert_eq!(entry, Some(index));
+    fn count_from_here(&mut self) {
+        self.most_live = self.live;
+        self.few_live = self.live / 8;
+    }
+
+    /// The record of the live or quick piece at `offset`. Linear the first time, and again after as many releases by number as there are
+    /// pieces: so the searches of a caller who knows no number take no longer than his calls.
+    fn find_live(&mut self, offset: u64) -> Option<u32> {
+        let table = self.by_offset.get_or_insert_with(|| {
+            let mut table = LiveTable::new();
+            let mut index = self.records.at(TOP).next;
+            while index != TOP {
+                let record = self.records.at(index);
+                if !record.is_free() {
+                    table.insert(record.offset(), index);
+                }
+                index = record.next;
             }
-        }
+            table
+        });
+        self.table_stays = table.len().max(LEAST_STAY);
+        table.find(&self.records, offset)
+    }
+
+    /// Has the processor fetch what [`Self::release_numbered`] looks at first.
+    #[inline]
+    pub(super) fn prefetch_release(&self, number: u32) {
+        self.records.prefetch(number);
+    }
+
+    fn release_merged(&mut self, offset: u64, index: u32) {
+        self.forget(offset, index);
         self.merge(index);
-        self.compact();
+    }
+
+    /// A piece is neither live nor quick any more.
+    #[inline]
+    fn forget(&mut self, offset: u64, index: u32) {
+        if self.by_offset.is_some() {
+            self.forget_in_table(offset, index);
+        }
+    }
+
+    #[cold]
+    fn forget_in_table(&mut self, offset: u64, index: u32) {
+        let Some(table) = &mut self.by_offset else { return };
+        let entry = table.remove(&self.records, offset);
+        debug_assert_eq!(entry, Some(index));
+        if table.is_sparse() {
+            table.shrink();
+        }
+        match self.table_stays.checked_sub(1) {
+            Some(left) => self.table_stays = left,
+            None => self.by_offset = None,
+        }
     }
 
     /// Merges all pieces of the quick lists. How many there were.
@@ -215,8 +299,7 @@ impl FreeSpace {
         let pieces = self.quick.len();
         while let Some(index) = self.quick.pop_any(&self.records) {
             let offset = self.records.at(index).offset();
-            let entry = self.live.remove(&self.records, offset);
-            debug_assert_eq!(entry, Some(index));
+            self.forget(offset, index);
             self.merge(index);
         }
         pieces
@@ -293,38 +376,6 @@ impl FreeSpace {
         self.records.remove(index);
     }
 
-    /// Gives bookkeeping memory back after very many pieces have gone, a little at each release.
-    #[inline]
-    fn compact(&mut self) {
-        if self.records.is_sparse() {
-            let releases = self.consolidate() + 1;
-            // Two moves for at most two records that a release takes out.
-            for _ in 0..2 * releases {
-                let Some((from, to)) = self.records.cut() else { break };
-                self.renumber(from, to);
-            }
-        }
-        if self.live.is_sparse() {
-            self.live.shrink();
-        }
-    }
-
-    /// Moves the last record to an unused number.
-    #[cold]
-    fn renumber(&mut self, from: u32, to: u32) {
-        self.records.move_last(to);
-        let record = *self.records.at(to);
-        self.records.at_mut(record.prev).next = to;
-        self.records.at_mut(record.next).prev = to;
-        if record.is_live() {
-            self.live.renumber(record.offset(), from, to);
-        } else if from == self.hand {
-            self.hand = to;
-        } else {
-            self.zones.moved(&mut self.records, to);
-        }
-    }
-
     /// Shows free pieces that have at least so many granules, by offset and size, until told to stop; larger ones and those
     /// at the end of the region mostly come first. Pieces of quick lists are not shown.
     pub(super) fn visit_free(
@@ -347,7 +398,7 @@ impl FreeSpace {
 
     /// Live pieces.
     pub(super) fn num_live(&self) -> usize {
-        self.live.len() - self.quick.len()
+        self.live
     }
 
     /// Granules in free pieces, merged or not.
@@ -357,7 +408,8 @@ impl FreeSpace {
 
     /// Bytes of memory that the bookkeeping takes.
     pub(super) fn footprint(&self) -> usize {
-        self.records.footprint() + self.zones.footprint() + self.live.footprint()
+        let table = self.by_offset.as_ref().map_or(0, LiveTable::footprint);
+        self.records.footprint() + self.zones.footprint() + table
     }
 }
 

@@ -124,18 +124,6 @@ impl SmallBins {
         ControlFlow::Continue(())
     }
 
-    /// A record has moved: whoever names its old number names the new one.
-    pub(super) fn moved(&mut self, records: &mut Records, bin: usize, to: u32) {
-        let (forward, back) = (records.at(to).forward, records.at(to).back);
-        if forward != NIL {
-            records.at_mut(forward).back = to;
-        }
-        match back {
-            NIL => self.heads[bin] = to,
-            _ => records.at_mut(back).forward = to,
-        }
-    }
-
     /// First piece of a size, and whether all bitmaps agree with that.
     pub(super) fn head(&self, bin: usize) -> (u32, bool) {
         let (word, group) = (bin / BITS, bin / BITS / BITS);

@@ -153,7 +153,7 @@ fn run(seed: u64, granules: u64, largest: u64, operations: usize) -> usize {
     let mut random = Random(seed);
     let (mut space, mut model) = (FreeSpace::new(granules), Model::default());
     let mut refused = 0;
-    // What a piece was called when it was given out: true until records move.
+    // What a piece was called when it was given out, and is as long as it is live.
     let mut numbers = HashMap::new();
     for step in 0..operations {
         // Waves: mostly allocating, then mostly freeing.
@@ -313,6 +313,39 @@ fn unused_memory_stays_unused_as_long_as_used_memory_is_enough() {
 }
 
 #[test]
+fn a_table_of_offsets_is_made_when_it_is_needed_and_given_up_when_it_is_not() {
+    let mut space = FreeSpace::new(1 << 20);
+    // Too large for quick lists.
+    let bytes = 64 * GRANULE;
+    let mut pieces: Vec<Taken> =
+        (0..5000).map(|_| allocate_numbered(&mut space, bytes).unwrap()).collect();
+    let mut random = Random(3);
+    for round in 0..3 {
+        assert!(space.by_offset.is_none(), "round {round}");
+        assert_eq!(space.release(pieces.pop().unwrap().offset), Some(bytes));
+        // As many releases by number as there are pieces, and one more, make it superfluous.
+        let live = space.num_live();
+        for release in 0..=live {
+            assert!(space.by_offset.is_some(), "{release} of {live}");
+            let at = random.index(pieces.len());
+            assert_eq!(space.release_numbered(pieces[at]), Some(bytes));
+            pieces[at] = allocate_numbered(&mut space, bytes).unwrap();
+            if release % 1000 == 0 {
+                space.check().unwrap();
+            }
+        }
+        space.release_numbered(pieces.pop().unwrap()).unwrap();
+    }
+    // Numbers hold in between, whatever becomes of the others.
+    let (gone, stay) = pieces.split_at(4000);
+    for &piece in gone.iter().chain(stay) {
+        assert_eq!(space.release_numbered(piece), Some(bytes));
+        assert!(space.by_offset.is_none(), "no number was wrong");
+    }
+    whole(&space, 1 << 20);
+}
+
+#[test]
 fn an_address_that_does_not_begin_a_live_piece_is_refused() {
     let mut space = FreeSpace::new(100);
     assert_eq!(allocate(&mut space, 640), Some(0));
@@ -354,7 +387,7 @@ fn bookkeeping_memory_is_given_back() {
         let at = random.index(offsets.len());
         let offset = offsets.swap_remove(at);
         let bytes = space.release(offset).unwrap();
-        if kept.len() < 500 && offsets.len() % 50 == 0 {
+        if kept.len() < 50 && offsets.len() % 50 == 0 {
             kept.insert(allocate(&mut space, bytes).unwrap(), bytes);
         }
         if offsets.len() % 20_000 == 0 {
@@ -362,13 +395,15 @@ fn bookkeeping_memory_is_given_back() {
         }
     }
     let now = space.footprint();
-    // A few are kept, so that a store that is filled again and again does not ask for them each time.
-    assert!(now < full / 10, "{now} bytes are left of {full}, {small} at the start");
+    // 150 pieces, as many in quick lists and what is free between them have records in nearly as many pages. A few pages are kept, so
+    // that a store that is filled again and again does not ask for them each time.
+    assert!(now < full / 4, "{now} bytes are left of {full}, {small} at the start");
     for (offset, bytes) in kept {
-        assert_eq!(space.release(offset), Some(bytes), "moved records keep their pieces");
+        assert_eq!(space.release(offset), Some(bytes));
     }
     assert!(offsets.iter().all(|&offset| space.release(offset).is_some()));
     whole(&space, 1 << 30);
+    assert!(space.footprint() < full / 20, "{} bytes are left of {full}", space.footprint());
 }
 
 #[test]

@@ -72,15 +72,6 @@ impl Zones {
         }
     }
 
-    /// A record has moved: whoever names its old number names the new one.
-    pub(super) fn moved(&mut self, records: &mut Records, to: u32) {
-        let (size, at) = (records.at(to).size, self.number(records.at(to).offset()));
-        match SmallBins::bin(size) {
-            Some(bin) => self.zones[at].small.moved(records, bin, to),
-            None => self.zones[at].large.moved(records, to),
-        }
-    }
-
     /// The piece with the least score that is large enough; of several in a zone the one freed last.
     #[inline]
     pub(super) fn best_fit(&self, records: &Records, wanted: u64) -> Option<u32> {

@@ -54,6 +54,7 @@ impl FallbackFiles {
             device_num: 0,
             mmap_size: mapped + MMAP_REGIONS_GAP,
             fallback_allocated: true,
+            number: 0,
         };
         let file = FallbackFile { _registration: registration, _mapping: mapping, size };
         self.files.insert(address as usize, file);

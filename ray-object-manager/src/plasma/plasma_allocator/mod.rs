@@ -243,6 +243,12 @@ impl<R: Region> PlasmaAllocator<R> {
         self.place_quickly(requested).map(|taken| self.piece(taken))
     }
 
+    /// As [`Self::allocate_quickly`], for who does not know what all memory of the region has in common.
+    #[inline(always)]
+    pub fn allocate_whole_quickly(&mut self, requested: usize) -> Option<Allocation> {
+        self.place_quickly(requested).map(|taken| allocation(&self.region, taken, requested))
+    }
+
     /// As [`Allocator::allocate`], for who knows what all memory of the region has in common, and of its annex.
     ///
     /// # Errors
@@ -336,7 +342,7 @@ impl<R: Region> PlasmaAllocator<R> {
 
     fn allocate_primary(&mut self, requested: usize) -> Result<Allocation, AllocError> {
         match self.place(requested) {
-            Ok(taken) => Ok(allocation(&self.region, bytes(taken.offset), requested)),
+            Ok(taken) => Ok(allocation(&self.region, taken, requested)),
             Err(refused) => self.allocate_otherwise(requested, refused),
         }
     }
@@ -358,14 +364,15 @@ impl<R: Region> PlasmaAllocator<R> {
         // Small pieces may hold whole pages together, if they were not merged for want of a free piece already.
         if self.space.consolidate() > 0 {
             if let Ok(taken) = self.place_merged(requested) {
-                return Ok(allocation(&self.region, bytes(taken.offset), requested));
+                return Ok(allocation(&self.region, taken, requested));
             }
         }
         let offset = self.lending.place(&mut self.region, &self.space, requested);
         let offset = offset.map_err(|refused| self.refusal(requested, refused))?;
+        let taken = Taken { offset: (offset / GRANULE) as u64, number: 0 };
         let annex = self.lending.annex().ok_or(AllocError::OutOfMemory { requested })?;
         self.primary_allocated += signed(requested);
-        Ok(allocation(&annex.region, offset, requested))
+        Ok(allocation(&annex.region, taken, requested))
     }
 
     #[cold]
@@ -405,13 +412,12 @@ impl<R: Region> Allocator for PlasmaAllocator<R> {
     }
 
     fn free(&mut self, allocation: Allocation) -> Result<(), FreeError> {
-        self.free_address(allocation.address as usize)
+        self.free_piece(allocation.address as usize, allocation.number)
     }
 
     #[inline]
-    fn prefetch_free(&self, address: *const u8) {
-        let offset = (address as usize).wrapping_sub(self.region.base() as usize);
-        self.space.prefetch_release((offset / GRANULE) as u64);
+    fn prefetch_free(&self, number: u32) {
+        self.space.prefetch_release(number);
     }
 
     fn footprint_limit(&self) -> i64 {
@@ -428,8 +434,8 @@ impl<R: Region> Allocator for PlasmaAllocator<R> {
 }
 
 #[inline(always)]
-fn allocation(region: &impl Region, offset: usize, requested: usize) -> Allocation {
-    let record = region.record();
+fn allocation(region: &impl Region, taken: Taken, requested: usize) -> Allocation {
+    let (record, offset) = (region.record(), bytes(taken.offset));
     Allocation {
         address: region.base().wrapping_add(offset),
         size: signed(requested),
@@ -438,6 +444,7 @@ fn allocation(region: &impl Region, offset: usize, requested: usize) -> Allocati
         device_num: 0,
         mmap_size: record.size,
         fallback_allocated: false,
+        number: taken.number,
     }
 }
 

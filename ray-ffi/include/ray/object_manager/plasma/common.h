@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string_view>
 #include <utility>
 
@@ -60,10 +61,23 @@ struct Allocation {
 
   Allocation(const Allocation &) = delete;
   Allocation &operator=(const Allocation &) = delete;
-  Allocation(Allocation &&) noexcept = default;
-  Allocation &operator=(Allocation &&) noexcept = default;
+  Allocation(Allocation &&other) noexcept { CopyFrom(other); }
+  Allocation &operator=(Allocation &&other) noexcept {
+    CopyFrom(other);
+    return *this;
+  }
 
  private:
+  /// Four times 16 bytes, at the same places in each move. Member by member a compiler reads 16 bytes together that the move before
+  /// has just stored in two pieces, and the processor waits until both have left it: a fifth of a pair of calls of an allocator.
+  void CopyFrom(const Allocation &other) noexcept {
+    using Words = std::int64_t __attribute__((vector_size(16)));
+    Words words[sizeof(Allocation) / sizeof(Words)];
+    static_assert(sizeof words == sizeof(Allocation));
+    std::memcpy(words, static_cast<const void *>(&other), sizeof words);
+    std::memcpy(static_cast<void *>(this), words, sizeof words);
+  }
+
   Allocation(void *address,
              int64_t size,
              MEMFD_TYPE fd,
