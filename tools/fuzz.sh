@@ -16,13 +16,17 @@ export RUSTFLAGS="${RUSTFLAGS:-} --cfg fuzzing -Cpasses=sancov-module -Cllvm-arg
   -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table"
 cargo build --release --locked --target "$host" --target-dir "$target"
 
-# A changed byte can ask for a file of a gigabyte, whose pages take seconds where memory is in small pieces: what takes 40 is a hang.
+# A changed byte can ask for a file of ten gigabytes, whose pages take a minute where the host of a virtual machine has to provide them.
+# So files end at 64 MiB, which the store is told as the error of a full disk is, and what takes 40 seconds is a hang.
+ulimit -f $((64 << 10))
+trap '' XFSZ
+
 fuzz() {
   local name=$1 runs=$2 seconds=$3
   mkdir -p "found/$name" "artifacts/$name"
   echo "== $name"
   "$target/$host/release/$name" -runs="$runs" -max_total_time="$seconds" -seed="${FUZZ_SEED:-1}" -max_len=4096 \
-    -timeout=40 -rss_limit_mb=1024 -print_final_stats=1 -artifact_prefix="artifacts/$name/" "found/$name" "corpus/$name" 2>&1 |
+    -timeout=40 -handle_xfsz=0 -rss_limit_mb=1024 -print_final_stats=1 -artifact_prefix="artifacts/$name/" "found/$name" "corpus/$name" 2>&1 |
     grep -vE '^#[0-9]+\s+(NEW|REDUCE)|NEW_FUNC'
 }
 

@@ -22,6 +22,7 @@ mod fork_generation;
 mod fork_mark;
 mod futex;
 mod huge;
+mod huge_pace;
 mod incoming;
 mod mapping;
 mod pages;

@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::Path;
 use std::ptr::NonNull;
+use std::sync::Arc;
 
 use mmap_rs::{MmapFlags, MmapMut, MmapOptions};
 use rustix::fs::{memfd_create, MemfdFlags};
@@ -14,8 +15,9 @@ use rustix::mm::{madvise, Advice};
 
 use crate::context;
 use crate::huge::{aligned_address, is_in_memory};
+use crate::huge_pace::HugePace;
 use crate::pages::{huge_page_size, page_size, round_up};
-use crate::space::{give_back, reserve, Reserver};
+use crate::space::{check_free_memory, give_back, reserve, Reserver};
 
 /// How [`FileMapping::create`] sets a mapping up.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -38,6 +40,7 @@ pub struct FileMapping {
     map: MmapMut,
     file: File,
     page_size: usize,
+    pace: Arc<HugePace>,
 }
 
 impl FileMapping {
@@ -116,7 +119,8 @@ impl FileMapping {
         file.set_len(len as u64)?;
         let mapping = Self::map(file, len, page_size)?;
         if options.reserve || options.populate {
-            reserve(&mapping.file, &mapping.map, 0..len, true)?;
+            check_free_memory(&mapping.file, len)?;
+            reserve(&mapping.file, &mapping.map, 0..len, true, &mapping.pace)?;
         }
         if options.populate {
             mapping.advise(Advice::LinuxPopulateWrite, "pages set up");
@@ -129,7 +133,7 @@ impl FileMapping {
 
     fn map(file: File, len: usize, page_size: usize) -> io::Result<Self> {
         let map = shared(&file, len, page_size)?.map_mut().map_err(from_mmap)?;
-        Ok(Self { map, file, page_size })
+        Ok(Self { map, file, page_size, pace: Arc::default() })
     }
 
     /// Best effort: these calls change speed or the size of a dump, never what is stored.
@@ -188,7 +192,8 @@ impl FileMapping {
         if range.start > range.end || range.end > self.len() {
             return Err(context(&io::ErrorKind::InvalidInput.into(), what()));
         }
-        reserve(&self.file, &self.map, range.clone(), true).map_err(|error| context(&error, what()))
+        reserve(&self.file, &self.map, range.clone(), true, &self.pace)
+            .map_err(|error| context(&error, what()))
     }
 
     /// Gives the space behind these bytes of the file back to the system. They hold zeros afterwards, in every process that
@@ -212,7 +217,7 @@ impl FileMapping {
     /// # Errors
     /// When there is no descriptor left.
     pub fn reserver(&self) -> io::Result<Reserver> {
-        Reserver::new(self.file.try_clone()?, self.len(), self.page_size)
+        Reserver::new(self.file.try_clone()?, self.len(), self.page_size, Arc::clone(&self.pace))
     }
 
     /// Copies `bytes` to `offset` of the mapping.

@@ -5,11 +5,14 @@ use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
+use std::sync::Arc;
+
 use mmap_rs::MmapMut;
-use rustix::fs::{fallocate, FallocateFlags};
+use rustix::fs::{fallocate, fstatvfs, FallocateFlags};
 use rustix::io::Errno;
 
 use crate::huge::{is_in_memory, set_up, transparent_huge_page_size};
+use crate::huge_pace::HugePace;
 use crate::mapping::{from_mmap, shared};
 
 /// Reserves space of a file while others use it.
@@ -18,13 +21,19 @@ pub struct Reserver {
     // Declared in the order in which they have to go.
     map: MmapMut,
     file: File,
+    pace: Arc<HugePace>,
 }
 
 impl Reserver {
     /// For the first `len` bytes of a file, which are mapped once more for it.
-    pub(crate) fn new(file: File, len: usize, page_size: usize) -> io::Result<Self> {
+    pub(crate) fn new(
+        file: File,
+        len: usize,
+        page_size: usize,
+        pace: Arc<HugePace>,
+    ) -> io::Result<Self> {
         let map = shared(&file, len, page_size)?.map_mut().map_err(from_mmap)?;
-        Ok(Self { map, file })
+        Ok(Self { map, file, pace })
     }
 
     /// As [`FileMapping::reserve`](crate::FileMapping::reserve), but only where what the bytes hold is kept.
@@ -35,17 +44,19 @@ impl Reserver {
         if range.start > range.end || range.end > self.map.size() {
             return Err(io::ErrorKind::InvalidInput.into());
         }
-        reserve(&self.file, &self.map, range, false)
+        reserve(&self.file, &self.map, range, false, &self.pace)
     }
 }
 
 /// Reserves a range of a file that `map` maps from its start, and at least to the end of the range: by huge pages where
-/// it holds whole ones and the kernel gives them. With `may_write`, zeros are written where the file system has no call.
+/// it holds whole ones, the kernel gives them, and `pace` says that they come fast enough. With `may_write`, zeros are
+/// written where the file system has no call.
 pub(crate) fn reserve(
     file: &File,
     map: &MmapMut,
     range: Range<usize>,
     may_write: bool,
+    pace: &HugePace,
 ) -> io::Result<()> {
     let huge = transparent_huge_page_size().filter(|_| is_in_memory(file));
     let mut at = range.start;
@@ -56,12 +67,31 @@ pub(crate) fn reserve(
         }
         reserve_small(file, at..start, may_write)?;
         at = start;
-        if !set_up(file, map, start, size)? {
+        if !pace.asks_for_huge() {
+            reserve_small(file, at..at + size, may_write)?;
+        } else if !pace.timed(size, || set_up(file, map, start, size))? {
             break;
         }
         at += size;
     }
     reserve_small(file, at..range.end, may_write)
+}
+
+/// Whether so many bytes more can be in a file system in memory. One that is too small says so at once, instead of after all
+/// of its pages have been cleared. Others are asked by reserving: what they call free is an estimate for some.
+///
+/// # Errors
+/// When the bytes are more than what is free.
+pub(crate) fn check_free_memory(file: &File, bytes: usize) -> io::Result<()> {
+    if !is_in_memory(file) {
+        return Ok(());
+    }
+    // A tmpfs without a limit has no blocks, and an anonymous file lies in such a one.
+    let Ok(stat) = fstatvfs(file) else { return Ok(()) };
+    if stat.f_blocks > 0 && stat.f_bfree.saturating_mul(stat.f_frsize) < bytes as u64 {
+        return Err(Errno::NOSPC.into());
+    }
+    Ok(())
 }
 
 /// Smallest piece that a reservation is cut into when signals keep interrupting it.
@@ -116,6 +146,19 @@ fn write_zeros(file: &File, range: Range<u64>) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_memory_has_no_room_for_is_refused_before_any_page_is_taken() {
+        let in_memory = tempfile::tempfile_in("/dev/shm").unwrap();
+        let refused = check_free_memory(&in_memory, usize::MAX).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::StorageFull);
+        check_free_memory(&in_memory, 1).unwrap();
+        // Those have no limit that would say anything, or say it when they are asked for space.
+        let flags = rustix::fs::MemfdFlags::CLOEXEC;
+        let anonymous: File = rustix::fs::memfd_create("test", flags).unwrap().into();
+        check_free_memory(&anonymous, usize::MAX).unwrap();
+        check_free_memory(&File::open("/proc/self/exe").unwrap(), usize::MAX).unwrap();
+    }
 
     #[test]
     fn zeros_stand_in_for_a_missing_call() {
