@@ -20,9 +20,15 @@ stage_lint() {
     cargo clippy -p ray-object-store --all-features --all-targets --locked -- -D warnings
 }
 stage_rust() {
-  local status=0
-  cargo test --workspace --exclude cpp-tests --exclude ray-object-store --locked --no-fail-fast || status=1
+  local status=0 beside all=(--workspace --exclude cpp-tests --exclude ray-object-store --locked --no-fail-fast)
+  cargo test "${all[@]}" --no-run || return 1
+  # A whole Ray mostly waits for itself: the other tests run meanwhile, and its output follows theirs.
+  cargo test "${all[@]}" --test on_ray >"$1/on-ray.log" 2>&1 &
+  beside=$!
+  cargo test "${all[@]}" -- --skip the_same_program_has_the_same_results || status=1
   cargo test -p ray-object-store --all-features --locked --no-fail-fast || status=1
+  wait "$beside" || status=1
+  cat "$1/on-ray.log"
   return $status
 }
 stage_cpp() { cargo test -p cpp-tests --locked --no-fail-fast; }
@@ -44,7 +50,7 @@ stage_bazel() { tools/bazel.sh test //... --compilation_mode=fastbuild --test_ou
 
 # Adds the tests that a log counts; a stage that counts none is one test itself.
 count() {
-  local log=$1 status=$2 ok bad
+  local stage=$1 log=$2 status=$3 ok bad
   read -r ok bad < <(awk '
     /^test result:/ { for (i = 1; i < NF; i++) { if ($(i+1) ~ /^passed/) ok += $i; if ($(i+1) ~ /^failed/) bad += $i } }
     /^\/\/[^ ]+ +(\(cached\) )?PASSED/ { ok++ }
@@ -54,7 +60,7 @@ count() {
   [ "$bad" -eq 0 ] && [ "$status" -ne 0 ] && bad=1
   passed=$((passed + ok))
   failed=$((failed + bad))
-  printf '%-11s %4d passed, %d failed, %d s\n' "$stage" "$ok" "$bad" "$((SECONDS - started))"
+  printf '%-11s %4d passed, %d failed, %d s\n' "$stage" "$ok" "$bad" "$((SECONDS - begun[$stage]))"
 }
 
 # Which tests of a log failed, and what they said; after that its end, where a build that failed says why.
@@ -67,17 +73,30 @@ explain() {
   tail -n 40 "$1"
 }
 
-for stage in "${stages[@]}"; do
-  started=$SECONDS
+declare -A begun running
+start() {
+  begun[$1]=$SECONDS
   # What hangs ends here, and its log says where. The prefix matters: an exported function takes the place of a program of its
   # name in every script below, and a `bazel` that calls tools/bazel.sh, which asks `bazel --version`, never ends.
-  export -f "stage_$stage"
-  timeout --kill-after=30 "${STAGE_LIMIT:-2400}" bash -c "stage_$stage" >"$logs/$stage.log" 2>&1 </dev/null
-  status=$?
-  [ $status -ne 124 ] || echo "$stage took more than ${STAGE_LIMIT:-2400} s and was ended" >>"$logs/$stage.log"
-  count "$logs/$stage.log" $status
-  [ $status -eq 0 ] || explain "$logs/$stage.log"
+  export -f "stage_$1"
+  timeout --kill-after=30 "${STAGE_LIMIT:-2400}" bash -c "stage_$1 $logs" >"$logs/$1.log" 2>&1 </dev/null &
+  running[$1]=$!
+}
+finish() {
+  local log=$logs/$1.log status=0
+  wait "${running[$1]}" || status=$?
+  unset "running[$1]"
+  [ $status -ne 124 ] || echo "$1 took more than ${STAGE_LIMIT:-2400} s and was ended" >>"$log"
+  count "$1" "$log" $status
+  [ $status -eq 0 ] || explain "$log"
+}
+
+for stage in "${stages[@]}"; do
+  start "$stage"
+  # The fuzzers keep one processor busy, from a target directory of their own, and the linker of the libraries another.
+  [ "$stage" = fuzz ] || finish "$stage"
 done
+for stage in "${!running[@]}"; do finish "$stage"; done
 
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]
