@@ -10,6 +10,7 @@
 //! * [`SharedWords`] and [`ReadWords`]: memory of several processes, touched atomically;
 //! * [`ForkMark`] and [`fork_generation`]: notice that this process is a fork;
 //! * [`NamedSemaphore`] and [`futex_wait`]: waiting for other processes;
+//! * [`leave_core`]: a thread goes to another core;
 //! * [`ProcessMark`]: whether another process still lives.
 //!
 //! Linux only, like Ray's shared-memory store on anything but a test bench.
@@ -26,6 +27,7 @@ mod huge_pace;
 mod incoming;
 mod mapping;
 mod pages;
+mod placement;
 mod process;
 mod processor;
 mod received;
@@ -42,6 +44,7 @@ pub use futex::{futex_wait, futex_wait_any, futex_wake};
 pub use incoming::{send_all, Incoming};
 pub use mapping::{FileMapping, MappingOptions};
 pub use pages::{page_size, round_up};
+pub use placement::leave_core;
 pub use process::{Life, ProcessMark};
 pub use processor::{prefetch, with_upper_half};
 pub use received::{ReceivedFile, ReceivedFileOptions};

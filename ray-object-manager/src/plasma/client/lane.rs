@@ -284,7 +284,10 @@ fn decode_header(bytes: &[u8]) -> Result<Header, Cause> {
 /// So many looks at shared memory come before the thread lets others have the core, and so many times it does so
 /// before it sleeps.
 const LOOKS: u32 = 100;
-const YIELDS: u32 = 10;
+const YIELDS: u32 = 100;
+
+/// So many times while the store changes its core.
+const YIELDS_FOR_MOVE: u32 = 1000;
 
 /// How long to sleep before looking whether the store is still there.
 const NAP: Duration = Duration::from_millis(100);
@@ -305,7 +308,7 @@ fn await_shared(
         }
         if look < LOOKS {
             std::hint::spin_loop();
-        } else if look < LOOKS + YIELDS {
+        } else if look < LOOKS + YIELDS || look < LOOKS + YIELDS_FOR_MOVE && shared.store_moves() {
             std::thread::yield_now();
         } else if is_closed(stream) {
             // What it said before it went counts.

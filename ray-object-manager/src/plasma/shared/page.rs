@@ -27,6 +27,11 @@ const REPLIES: Ring = Ring {
     tail: at::REPLY_TAIL,
 };
 
+/// What the store says of itself.
+const AWAKE: u64 = 0;
+const ASLEEP: u64 = 1;
+const MOVES: u64 = 2;
+
 /// How often a client did something without a message.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(in crate::plasma) struct Unseen {
@@ -51,7 +56,7 @@ impl StorePage {
     /// When there is no memory or no descriptor.
     pub(in crate::plasma) fn new() -> io::Result<(Self, OwnedFd)> {
         let mut words = SharedWords::create(at::WORDS)?;
-        words.word(at::STORE_SLEEPS).store(1, Ordering::Relaxed);
+        words.word(at::STORE_SLEEPS).store(ASLEEP, Ordering::Relaxed);
         let doorbell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         let descriptor = words.for_writing()?;
         words.close();
@@ -70,7 +75,7 @@ impl StorePage {
 
     /// The store will not look by itself any more, and is to be woken. False when there is something to be done first.
     pub(in crate::plasma) fn fall_asleep(&self) -> bool {
-        self.words.word(at::STORE_SLEEPS).store(1, Ordering::Relaxed);
+        self.words.word(at::STORE_SLEEPS).store(ASLEEP, Ordering::Relaxed);
         fence(Ordering::SeqCst);
         let idle = !self.has_request();
         if !idle {
@@ -81,7 +86,12 @@ impl StorePage {
 
     /// The store looks by itself from now on.
     pub(in crate::plasma) fn stay_awake(&self) {
-        self.words.word(at::STORE_SLEEPS).store(0, Ordering::Relaxed);
+        self.words.word(at::STORE_SLEEPS).store(AWAKE, Ordering::Relaxed);
+    }
+
+    /// The store looks by itself, but goes to another core first: see [`ClientPage::store_moves`].
+    pub(in crate::plasma) fn move_away(&self) {
+        self.words.word(at::STORE_SLEEPS).store(MOVES, Ordering::Relaxed);
     }
 
     /// Wakes the client, if it sleeps.
@@ -318,8 +328,8 @@ impl ClientPage {
     /// Wakes the store, if it sleeps.
     fn ring(&self) {
         let sleeps = self.words.word(at::STORE_SLEEPS);
-        if sleeps.load(Ordering::Relaxed) != 0 {
-            sleeps.store(0, Ordering::Relaxed);
+        if sleeps.load(Ordering::Relaxed) == ASLEEP {
+            sleeps.store(AWAKE, Ordering::Relaxed);
             // Fails when it has been rung 2^64 times and nobody came.
             let _ = rustix::io::write(&self.doorbell, &1_u64.to_ne_bytes());
         }
@@ -343,6 +353,12 @@ impl ClientPage {
     #[inline]
     pub(in crate::plasma) fn has_reply(&self) -> bool {
         REPLIES.has_message(&self.words, self.replies.load(Ordering::Relaxed))
+    }
+
+    /// Whether the store is on its way to another core, where it will be in some hundred microseconds. To sleep until it answers from
+    /// there would bring both together again: whoever is woken may come to run where it was woken from.
+    pub(in crate::plasma) fn store_moves(&self) -> bool {
+        self.words.word(at::STORE_SLEEPS).load(Ordering::Relaxed) == MOVES
     }
 
     /// Sleeps until there is a message, for so long at most.

@@ -23,6 +23,7 @@ mod server;
 mod sharing;
 mod socket;
 mod timers;
+mod together;
 mod worker;
 
 pub use client::ClientId;

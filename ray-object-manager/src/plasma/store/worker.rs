@@ -19,6 +19,7 @@ use super::connection::{Connection, Flushed, Input};
 use super::core::{Core, Flow, Mistake};
 use super::server::{message, Shared, DOORBELL, FIRST_CLIENT, LISTENER, STOP, TIMER};
 use super::timers::Due;
+use super::together::Together;
 use crate::plasma::allocator::Allocator;
 use crate::plasma::protocol::{Encoder, Request};
 use crate::plasma::shared::{Requests, RingError, StorePage};
@@ -42,6 +43,9 @@ const LOOKING_ALONE: Duration = Duration::from_micros(200);
 /// Whoever lets others have the core and has it back sooner than this was alone on it.
 const ALONE: Duration = Duration::from_micros(5);
 
+/// To have it back takes less than this where nobody else is there.
+const LET_GO: Duration = Duration::from_nanos(1500);
+
 /// So many looks into shared memory come on one at the sockets, which costs a system call.
 const LOOKS: u32 = 8;
 
@@ -61,8 +65,12 @@ pub(super) struct Worker<A: Allocator> {
     found: Instant,
     /// Since then somebody else has had the core.
     shares_core: bool,
-    /// There is a single core, which whoever looks takes from whoever is to be seen.
-    single_core: bool,
+    /// Since then somebody else has had the core for a moment at least.
+    let_go: bool,
+    /// Whether that is a client again and again.
+    together: Together,
+    /// If there is a single one, whoever looks takes it from whoever is to be seen.
+    cores: usize,
 }
 
 struct Reading {
@@ -123,7 +131,7 @@ struct Exchanged {
 
 impl<A: Allocator + Send + 'static> Worker<A> {
     pub(super) fn new(shared: Arc<Shared<A>>, number: usize) -> Self {
-        let single_core = std::thread::available_parallelism().map_or(1, usize::from) == 1;
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             shared,
             number,
@@ -134,7 +142,9 @@ impl<A: Allocator + Send + 'static> Worker<A> {
             active: Vec::new(),
             found: Instant::now(),
             shares_core: false,
-            single_core,
+            let_go: false,
+            together: Together::default(),
+            cores,
         }
     }
 
@@ -198,6 +208,7 @@ impl<A: Allocator + Send + 'static> Worker<A> {
             self.with_reading(*id, |worker, reading| worker.serve_page(reading));
         }
         if !asking.is_empty() {
+            self.part();
             return self.found_some();
         }
         let now = Instant::now();
@@ -205,20 +216,39 @@ impl<A: Allocator + Send + 'static> Worker<A> {
             self.active.retain(|(_, page)| !page.fall_asleep());
         } else {
             rustix::thread::sched_yield();
-            self.shares_core |= now.elapsed() >= ALONE;
+            let gone = now.elapsed();
+            self.let_go |= gone >= LET_GO;
+            self.shares_core |= gone >= ALONE;
+        }
+    }
+
+    /// Goes to another core when a client is on this one, if there are as many cores as threads that have something to do.
+    fn part(&mut self) {
+        if self.active.len() >= self.cores || !self.together.is_to_end(self.let_go) {
+            return;
+        }
+        for (_, page) in &self.active {
+            page.move_away();
+        }
+        if let Err(error) = ray_sys::leave_core() {
+            log::debug!("a client is on this core, which cannot be left: {error}");
+        }
+        for (_, page) in &self.active {
+            page.stay_awake();
         }
     }
 
     fn found_some(&mut self) {
         self.found = Instant::now();
         self.shares_core = false;
+        self.let_go = false;
     }
 
     fn looking(&self) -> Duration {
-        match (self.single_core, self.shares_core) {
-            (true, _) => Duration::ZERO,
-            (false, true) => LOOKING,
-            (false, false) => LOOKING_ALONE,
+        match (self.cores, self.shares_core) {
+            (1, _) => Duration::ZERO,
+            (_, true) => LOOKING,
+            (_, false) => LOOKING_ALONE,
         }
     }
 

@@ -165,6 +165,13 @@ fn only_a_store_that_sleeps_is_woken() {
     assert!(!store.fall_asleep(), "there is something to be done");
     client.send(&message(0, 0)).unwrap();
     assert_eq!(rings(), None);
+    store.move_away();
+    assert!(client.store_moves());
+    client.send(&message(0, 0)).unwrap();
+    assert_eq!(rings(), None, "it comes by itself");
+    assert!(client.store_moves(), "until it says that it is there");
+    store.stay_awake();
+    assert!(!client.store_moves());
 }
 
 /// What a client may do to its page.
