@@ -67,30 +67,37 @@ explain() {
   tail -n 40 "$1"
 }
 
-declare -A begun running
-start() {
-  begun[$1]=$SECONDS
+declare -A begun
+run() {
   # What hangs ends here, and its log says where. The prefix matters: an exported function takes the place of a program of its
   # name in every script below, and a `bazel` that calls tools/bazel.sh, which asks `bazel --version`, never ends.
   export -f "stage_$1"
-  timeout --kill-after=30 "${STAGE_LIMIT:-2400}" bash -c "stage_$1" >"$logs/$1.log" 2>&1 </dev/null &
-  running[$1]=$!
+  timeout --kill-after=30 "${STAGE_LIMIT:-2400}" bash -c "stage_$1" >"$logs/$1.log" 2>&1 </dev/null
 }
-finish() {
-  local log=$logs/$1.log status=0
-  wait "${running[$1]}" || status=$?
-  unset "running[$1]"
-  [ $status -ne 124 ] || echo "$1 took more than ${STAGE_LIMIT:-2400} s and was ended" >>"$log"
-  count "$1" "$log" $status
-  [ $status -eq 0 ] || explain "$log"
+conclude() {
+  local log=$logs/$1.log status=$2
+  [ "$status" -ne 124 ] || echo "$1 took more than ${STAGE_LIMIT:-2400} s and was ended" >>"$log"
+  count "$1" "$log" "$status"
+  [ "$status" -eq 0 ] || explain "$log"
 }
 
+fuzzing=
 for stage in "${stages[@]}"; do
-  start "$stage"
-  # The fuzzers keep one processor busy, from a target directory of their own, and the linker of the libraries another.
-  [ "$stage" = fuzz ] || finish "$stage"
+  begun[$stage]=$SECONDS
+  if [ "$stage" = fuzz ]; then
+    # The fuzzers keep one processor busy, from a target directory of their own, and the linker of the libraries another. No other
+    # stage is a background job: those ignore SIGINT, and so would all programs under test.
+    run fuzz &
+    fuzzing=$!
+  else
+    run "$stage"
+    conclude "$stage" $?
+  fi
 done
-for stage in "${!running[@]}"; do finish "$stage"; done
+if [ -n "$fuzzing" ]; then
+  wait "$fuzzing"
+  conclude fuzz $?
+fi
 
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

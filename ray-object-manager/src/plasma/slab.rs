@@ -213,14 +213,13 @@ impl<T: Slotted> Slab<T> {
     }
 
     /// How many groups have their pages.
-    #[cfg(test)]
     fn groups_with_pages(&self) -> usize {
         self.groups.len() - self.without_pages.len()
     }
 
     /// Bytes of memory that the records take.
     pub(super) fn footprint(&self) -> usize {
-        (self.groups.len() - self.without_pages.len()) * Self::IN_GROUP * size_of::<T>()
+        self.groups_with_pages() * Self::IN_GROUP * size_of::<T>()
     }
 
     /// How many records are used. Linear in the groups.

@@ -63,10 +63,8 @@ pub(super) struct Worker<A: Allocator> {
     active: Vec<(ClientId, Arc<StorePage>)>,
     /// When something was found in one of them.
     found: Instant,
-    /// Since then somebody else has had the core.
-    shares_core: bool,
-    /// Since then somebody else has had the core for a moment at least.
-    let_go: bool,
+    /// The longest that somebody else has had the core at once since then.
+    away: Duration,
     /// Whether that is a client again and again.
     together: Together,
     /// If there is a single one, whoever looks takes it from whoever is to be seen.
@@ -141,8 +139,7 @@ impl<A: Allocator + Send + 'static> Worker<A> {
             spare: Vec::new(),
             active: Vec::new(),
             found: Instant::now(),
-            shares_core: false,
-            let_go: false,
+            away: Duration::ZERO,
             together: Together::default(),
             cores,
         }
@@ -216,15 +213,13 @@ impl<A: Allocator + Send + 'static> Worker<A> {
             self.active.retain(|(_, page)| !page.fall_asleep());
         } else {
             rustix::thread::sched_yield();
-            let gone = now.elapsed();
-            self.let_go |= gone >= LET_GO;
-            self.shares_core |= gone >= ALONE;
+            self.away = self.away.max(now.elapsed());
         }
     }
 
     /// Goes to another core when a client is on this one, if there are as many cores as threads that have something to do.
     fn part(&mut self) {
-        if self.active.len() >= self.cores || !self.together.is_to_end(self.let_go) {
+        if self.active.len() >= self.cores || !self.together.is_to_end(self.away >= LET_GO) {
             return;
         }
         for (_, page) in &self.active {
@@ -240,12 +235,11 @@ impl<A: Allocator + Send + 'static> Worker<A> {
 
     fn found_some(&mut self) {
         self.found = Instant::now();
-        self.shares_core = false;
-        self.let_go = false;
+        self.away = Duration::ZERO;
     }
 
     fn looking(&self) -> Duration {
-        match (self.cores, self.shares_core) {
+        match (self.cores, self.away >= ALONE) {
             (1, _) => Duration::ZERO,
             (_, true) => LOOKING,
             (_, false) => LOOKING_ALONE,
