@@ -95,6 +95,21 @@ impl SharedWords {
         unsafe { &*self.map.as_ptr().cast::<AtomicU64>().add(number) }
     }
 
+    /// Some words, one after the other.
+    ///
+    /// # Panics
+    /// When there are not as many from the first on.
+    #[inline]
+    #[must_use]
+    pub fn words(&self, first: usize, count: usize) -> &[AtomicU64] {
+        let end = first.checked_add(count);
+        assert!(end.is_some_and(|end| end <= self.count), "no such words");
+        // SAFETY: as in `word`, for each of them.
+        unsafe {
+            std::slice::from_raw_parts(self.map.as_ptr().cast::<AtomicU64>().add(first), count)
+        }
+    }
+
     /// The first half of a word, to sleep on. Nobody uses it as anything else.
     ///
     /// # Panics

@@ -4,6 +4,7 @@
 //! clients runs them in processes of their own. Prints a line of JSON for each measurement, for
 //! `tools/plot_benchmarks.py`.
 
+mod busy;
 mod pages;
 mod rows;
 mod stall;
@@ -42,6 +43,9 @@ struct Arguments {
     /// Only how long other clients wait while a creation evicts a fifth of a store of so many objects.
     #[arg(long, value_name = "OBJECTS")]
     stall: Option<u64>,
+    /// Meanwhile so many processes want a core all the time.
+    #[arg(long, default_value_t = 0)]
+    busy: usize,
     /// Only what new pages cost without a store, at once after others were given back and some seconds later.
     #[arg(long)]
     pages: bool,
@@ -57,6 +61,9 @@ enum Part {
     /// Runs a row when a byte comes, and says how long it took.
     #[command(hide = true)]
     Client { socket: PathBuf, row: String, count: usize, first: u64 },
+    /// Wants a core until its input ends.
+    #[command(hide = true)]
+    Busy,
 }
 
 fn main() -> Result<()> {
@@ -64,11 +71,13 @@ fn main() -> Result<()> {
     match &arguments.part {
         Some(Part::Serve { socket, bytes }) => stores::serve(socket, *bytes),
         Some(Part::Client { socket, row, count, first }) => client(socket, row, *count, *first),
+        Some(Part::Busy) => busy::run(),
         None => measure(&arguments),
     }
 }
 
 fn measure(arguments: &Arguments) -> Result<()> {
+    let _busy = (0..arguments.busy).map(|_| busy::Busy::start()).collect::<Result<Vec<_>>>()?;
     let wanted = |row: &Row| {
         arguments.only.is_empty() || arguments.only.iter().any(|part| row.name().contains(part))
     };
@@ -126,7 +135,7 @@ fn measure_stall(rounds: usize, sides: &[Side], objects: u64) -> Result<()> {
         }
         for side in order {
             let store = Store::start(side, stall::store_bytes(objects))?;
-            let result = stall::measure(store.socket(), objects)?;
+            let result = stall::measure(&store, objects)?;
             println!("{}", json!({ "side": side.name(), "round": round, "result": result }));
         }
     }

@@ -29,6 +29,8 @@ enum Operation {
     PutWarm(usize),
     /// As [`Self::PutWarm`], in memory that was never used.
     PutCold(usize),
+    /// As [`Self::PutCold`], some time after the store's first object, as in a store that is not asked for all its memory at once.
+    PutSettled(usize),
     /// Copying so many bytes to memory of this process that was used before, with one thread and no store at all: what a
     /// put can be compared with, and, as both sides are the same, how much chance there is in a ratio.
     Copy(usize),
@@ -46,7 +48,7 @@ pub(crate) struct Row {
 const KB: usize = 1000;
 const MB: usize = 1_000_000;
 
-const OPERATIONS: [(Operation, &str, usize); 15] = [
+const OPERATIONS: [(Operation, &str, usize); 17] = [
     (Operation::Contains, "contains", 5000),
     (Operation::Get, "get", 5000),
     (Operation::Release, "release", 5000),
@@ -57,8 +59,10 @@ const OPERATIONS: [(Operation, &str, usize); 15] = [
     (Operation::PutWarm(KB), "put_1KB", 2500),
     (Operation::PutWarm(MB), "put_1MB_warm", 200),
     (Operation::PutCold(MB), "put_1MB_cold", 60),
+    (Operation::PutSettled(MB), "put_1MB_cold_settled", 60),
     (Operation::PutWarm(100 * MB), "put_100MB_warm", 50),
     (Operation::PutCold(100 * MB), "put_100MB_cold", 3),
+    (Operation::PutSettled(100 * MB), "put_100MB_cold_settled", 3),
     (Operation::Copy(MB), "copy_1MB", 200),
     (Operation::CopyAndPut(MB), "copy_1MB_put_1KB", 200),
     (Operation::Copy(100 * MB), "copy_100MB", 20),
@@ -103,7 +107,7 @@ impl Row {
 
     /// Whether it needs a store of its own.
     pub(crate) fn is_cold(&self) -> bool {
-        matches!(self.operation, Operation::PutCold(_))
+        matches!(self.operation, Operation::PutCold(_) | Operation::PutSettled(_))
     }
 }
 
@@ -135,7 +139,7 @@ pub(crate) fn times(
 }
 
 /// Ours sets up its first pages in a thread when the first object comes, for longer than most measurements last, on one of two processors. What
-/// is not about new pages begins after that.
+/// is not about that begins afterwards.
 const SETTLED: Duration = Duration::from_millis(400);
 
 /// Makes the objects that an operation finds, touches what is to be warm, and gives the bytes to put.
@@ -153,12 +157,13 @@ pub(crate) fn prepare(
     for number in 0..objects as u64 {
         client.put(id(first + number), &[1; KB], b"")?;
     }
-    if !row.is_cold() {
+    if !matches!(row.operation, Operation::PutCold(_)) {
         std::thread::sleep(SETTLED);
     }
     let data = match row.operation {
         Operation::PutWarm(bytes)
         | Operation::PutCold(bytes)
+        | Operation::PutSettled(bytes)
         | Operation::Copy(bytes)
         | Operation::CopyAndPut(bytes) => vec![3; bytes],
         _ => Vec::new(),
@@ -235,7 +240,7 @@ pub(crate) fn work(
                 tell(started.elapsed());
                 client.delete(&[fresh])?;
             }
-            Operation::PutCold(_) => {
+            Operation::PutCold(_) | Operation::PutSettled(_) => {
                 client.put(fresh, data, b"")?;
                 tell(started.elapsed());
             }

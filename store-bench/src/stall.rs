@@ -1,6 +1,7 @@
 //! How long other clients wait while one client's creation evicts.
 
-use std::path::Path;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -8,10 +9,14 @@ use ray_common::ObjectId;
 use ray_object_manager::plasma::client::PlasmaClient;
 use serde_json::{json, Value};
 
+use crate::stores::Store;
 use crate::{connect, rows, Result};
 
 /// The name of the row.
 pub(crate) const NAME: &str = "evict_wait";
+
+/// How the names of the threads begin with which either store serves its clients.
+const STORE_THREADS: &str = "store.io";
 
 /// Bytes of an object's data.
 const SIZE: usize = 1000;
@@ -30,38 +35,89 @@ fn put(client: &PlasmaClient, number: u64) -> Result<Duration> {
     Ok(started.elapsed())
 }
 
-/// Asks for an object that is not there until it is told to stop; the longest wait, and how many there were.
-fn watch(client: &PlasmaClient, unknown: ObjectId, stop: &AtomicBool) -> Result<(Duration, u64)> {
-    let (mut longest, mut asked) = (Duration::ZERO, 0);
-    while !stop.load(Ordering::Relaxed) {
-        let started = Instant::now();
-        client.contains(unknown)?;
-        longest = longest.max(started.elapsed());
-        asked += 1;
+/// How long threads have waited for a core, as the system counts it.
+struct RunDelays(Vec<File>);
+
+impl RunDelays {
+    /// Of this thread, and of those of a process whose names begin so.
+    fn of_this_thread_and(process: u32, name: &str) -> Result<Self> {
+        let mut files = vec![File::open("/proc/thread-self/schedstat")?];
+        for thread in std::fs::read_dir(format!("/proc/{process}/task"))? {
+            let thread = thread?.path();
+            if std::fs::read_to_string(thread.join("comm"))?.starts_with(name) {
+                files.push(File::open(thread.join("schedstat"))?);
+            }
+        }
+        if files.len() == 1 {
+            return Err(format!("process {process} has no thread {name}").into());
+        }
+        Ok(Self(files))
     }
-    Ok((longest, asked))
+
+    fn now(&self) -> Result<Vec<Duration>> {
+        let mut text = [0; 96];
+        let mut one = |file: &File| {
+            let length = file.read_at(&mut text, 0)?;
+            let delay = std::str::from_utf8(&text[..length])?.split(' ').nth(1).unwrap_or("");
+            Ok(Duration::from_nanos(delay.parse()?))
+        };
+        self.0.iter().map(&mut one).collect()
+    }
 }
 
-/// The longest wait of another client while `work` is done and [`WATCHED`] after it.
-fn watched<R>(socket: &Path, work: impl FnOnce() -> Result<R>) -> Result<(R, Duration, u64)> {
-    let client = connect(socket)?;
+/// What waits were seen.
+#[derive(Default)]
+struct Waits {
+    longest: Duration,
+    /// The longest without the time in which the client or the store waited for a core, whichever of the two is longer.
+    longest_on_core: Duration,
+    requests: u64,
+}
+
+/// Asks for an object that is not there until it is told to stop.
+fn watch(
+    client: &PlasmaClient,
+    unknown: ObjectId,
+    delays: &RunDelays,
+    stop: &AtomicBool,
+) -> Result<Waits> {
+    let mut waits = Waits::default();
+    while !stop.load(Ordering::Relaxed) {
+        let before = delays.now()?;
+        let started = Instant::now();
+        client.contains(unknown)?;
+        let took = started.elapsed();
+        let delayed = delays.now()?.iter().zip(&before).map(|(now, then)| *now - *then).max();
+        waits.longest = waits.longest.max(took);
+        waits.longest_on_core =
+            waits.longest_on_core.max(took.saturating_sub(delayed.unwrap_or_default()));
+        waits.requests += 1;
+    }
+    Ok(waits)
+}
+
+/// The waits of another client while `work` is done and [`WATCHED`] after it.
+fn watched<R>(store: &Store, work: impl FnOnce() -> Result<R>) -> Result<(R, Waits)> {
+    let client = connect(store.socket())?;
     let unknown = rows::id(rows::first_id());
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         // The error as a text, which can go from thread to thread.
-        let watcher =
-            scope.spawn(|| watch(&client, unknown, &stop).map_err(|error| error.to_string()));
+        let watcher = scope.spawn(|| {
+            RunDelays::of_this_thread_and(store.pid(), STORE_THREADS)
+                .and_then(|delays| watch(&client, unknown, &delays, &stop))
+                .map_err(|error| error.to_string())
+        });
         let done = work();
         std::thread::sleep(WATCHED);
         stop.store(true, Ordering::Relaxed);
-        let (longest, asked) = watcher.join().map_err(|_| "the watcher has panicked")??;
-        Ok((done?, longest, asked))
+        Ok((done?, watcher.join().map_err(|_| "the watcher has panicked")??))
     })
 }
 
 /// Fills a new store with so many objects, and goes on until one is evicted.
-pub(crate) fn measure(socket: &Path, objects: u64) -> Result<Value> {
-    let client = connect(socket)?;
+pub(crate) fn measure(store: &Store, objects: u64) -> Result<Value> {
+    let client = connect(store.socket())?;
     let first = rows::first_id();
     for number in 0..objects {
         put(&client, first + number)?;
@@ -69,8 +125,8 @@ pub(crate) fn measure(socket: &Path, objects: u64) -> Result<Value> {
     if !client.contains(rows::id(first))? {
         return Err("the store has evicted too early".into());
     }
-    let ((), at_rest, _) = watched(socket, || Ok(()))?;
-    let (creation, longest, asked) = watched(socket, || {
+    let ((), at_rest) = watched(store, || Ok(()))?;
+    let (creation, waits) = watched(store, || {
         let mut slowest = Duration::ZERO;
         for number in objects.. {
             slowest = slowest.max(put(&client, first + number)?);
@@ -85,7 +141,8 @@ pub(crate) fn measure(socket: &Path, objects: u64) -> Result<Value> {
     })?;
     let ns = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
     Ok(json!({
-        "row": NAME, "unit": "ns", "value": ns(longest), "creation": ns(creation), "at_rest": ns(at_rest),
-        "requests": asked, "evicted": objects - left,
+        "row": NAME, "unit": "ns", "value": ns(waits.longest), "on_core": ns(waits.longest_on_core), "creation": ns(creation),
+        "at_rest": ns(at_rest.longest), "at_rest_on_core": ns(at_rest.longest_on_core), "requests": waits.requests,
+        "evicted": objects - left,
     }))
 }

@@ -64,6 +64,14 @@ impl Store {
         }
     }
 
+    /// Of the process in which it runs.
+    pub(crate) fn pid(&self) -> u32 {
+        match self {
+            Self::Ours { child, .. } => child.id(),
+            Self::Original { store, .. } => store.pid(),
+        }
+    }
+
     /// Fails when the store has not survived.
     pub(crate) fn check(&mut self) -> Result<()> {
         let alive = match self {

@@ -17,16 +17,17 @@ use crate::harness::{bytes, Came, Talker, PATIENCE};
 
 pub(crate) const REQUEST_HEAD: usize = 0;
 pub(crate) const REQUEST_TAIL: usize = 8;
-pub(crate) const STORE_SLEEPS: usize = 9;
+pub(crate) const STORE_SLEEPS: usize = 48;
 pub(crate) const REPLY_HEAD: usize = 16;
 pub(crate) const REPLY_TAIL: usize = 24;
 pub(crate) const CLIENT_BED: usize = 32;
 pub(crate) const FIGURES: std::ops::Range<usize> = 40..44;
-pub(crate) const PINS: std::ops::Range<usize> = 304..304 + 2048;
+pub(crate) const LET_GO: usize = 56;
+pub(crate) const PINS: std::ops::Range<usize> = 312..312 + 2048;
 pub(crate) const REQUESTS: usize = PINS.end;
 pub(crate) const REQUESTS_LENGTH: usize = 2048;
 const REPLIES: usize = REQUESTS + REQUESTS_LENGTH;
-const REPLIES_LENGTH: usize = 4096;
+pub(crate) const REPLIES_LENGTH: usize = 4096;
 pub(crate) const WORDS: usize = REPLIES + REPLIES_LENGTH;
 
 /// Such a client.
@@ -108,6 +109,11 @@ impl Sharer {
     pub(crate) fn say(&mut self, message: &[u8]) {
         self.whisper(&[message.to_vec()]);
         self.ring();
+    }
+
+    /// Words of answers that it has heard.
+    pub(crate) fn heard(&self) -> usize {
+        usize::try_from(self.tail).unwrap()
     }
 
     /// How many words there are still room for.

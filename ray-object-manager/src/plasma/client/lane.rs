@@ -17,7 +17,7 @@ use crate::plasma::protocol::{
     capabilities, CreateReply, Encoder, Header, MessageType, PlasmaObject, Reply, HEADER_LENGTH,
     MAX_BODY_LENGTH,
 };
-use crate::plasma::shared::{ClientPage, RingError};
+use crate::plasma::shared::{ClientPage, RingError, Turns};
 
 /// Room for the reply to a get of a hundred objects.
 pub(super) const LARGE_BUFFER: usize = 16 << 10;
@@ -36,6 +36,8 @@ pub(super) struct Lane {
     shared: Option<Arc<ClientPage>>,
     /// A message from there.
     message: Vec<u8>,
+    /// Whether others are let run while it waits for one.
+    turns: Turns,
     /// Bytes of messages in the socket that come before what is next in shared memory.
     elsewhere: u64,
 }
@@ -77,6 +79,7 @@ impl Lane {
             out: Vec::new(),
             shared: None,
             message: Vec::new(),
+            turns: Turns::default(),
             elsewhere: 0,
         }
     }
@@ -103,11 +106,11 @@ impl Lane {
         write(&mut self.encoder, &mut self.out);
         if let Some(shared) = &self.shared {
             if ClientPage::could_send(&self.out) {
-                return send_shared(shared, &self.stream, &self.out);
+                return send_shared(shared, &self.stream, &self.out, &mut self.turns);
             }
             let mut elsewhere = Vec::new();
             self.encoder.elsewhere(&mut elsewhere, self.out.len() as u64);
-            send_shared(shared, &self.stream, &elsewhere)?;
+            send_shared(shared, &self.stream, &elsewhere, &mut self.turns)?;
         }
         send_all(&*self.stream, &self.out).map_err(|error| Cause::connection(&error))
     }
@@ -134,7 +137,7 @@ impl Lane {
     /// Waits for a message. Returns its type and where its body lies.
     fn await_message(&mut self) -> Result<(MessageType, Place), Cause> {
         if let (Some(shared), 0) = (&self.shared, self.elsewhere) {
-            await_shared(shared, &self.stream, &mut self.message)?;
+            await_shared(shared, &self.stream, &mut self.message, &mut self.turns)?;
             let header = decode_header(&self.message)?;
             if header.kind != MessageType::ELSEWHERE {
                 return Ok((header.kind, Place::Shared));
@@ -289,6 +292,10 @@ const YIELDS: u32 = 100;
 /// So many times while the store changes its core.
 const YIELDS_FOR_MOVE: u32 = 1000;
 
+/// So many times before a pause while the store takes nothing of a full ring.
+const YIELDS_FOR_ROOM: u32 = 1000;
+const PAUSE: Duration = Duration::from_micros(200);
+
 /// How long to sleep before looking whether the store is still there.
 const NAP: Duration = Duration::from_millis(100);
 
@@ -301,15 +308,24 @@ fn await_shared(
     shared: &ClientPage,
     stream: &UnixStream,
     message: &mut Vec<u8>,
+    turns: &mut Turns,
 ) -> Result<(), Cause> {
     for look in 0_u32.. {
         if shared.receive(message).map_err(|error| Cause::protocol(error.to_string()))? {
             return Ok(());
         }
+        let yields = look.saturating_sub(LOOKS);
         if look < LOOKS {
             std::hint::spin_loop();
-        } else if look < LOOKS + YIELDS || look < LOOKS + YIELDS_FOR_MOVE && shared.store_moves() {
-            std::thread::yield_now();
+            continue;
+        }
+        if yields == 0 {
+            turns.begin();
+        }
+        if turns.are_given()
+            && (yields < YIELDS || yields < YIELDS_FOR_MOVE && shared.store_moves())
+        {
+            turns.give();
         } else if is_closed(stream) {
             // What it said before it went counts.
             let said = shared.receive(message);
@@ -322,19 +338,27 @@ fn await_shared(
 }
 
 /// Sends messages through shared memory, when there is room: the store takes what there is.
-fn send_shared(shared: &ClientPage, stream: &UnixStream, messages: &[u8]) -> Result<(), Cause> {
+fn send_shared(
+    shared: &ClientPage,
+    stream: &UnixStream,
+    messages: &[u8],
+    turns: &mut Turns,
+) -> Result<(), Cause> {
     for look in 0_u32.. {
         match shared.send(messages) {
             Ok(()) => return Ok(()),
             Err(RingError::Full) => {}
             Err(error) => return Err(Cause::protocol(error.to_string())),
         }
-        std::thread::yield_now();
-        if look % 1000 == 999 {
-            if is_closed(stream) {
-                return Err(gone());
-            }
-            std::thread::sleep(Duration::from_millis(1));
+        if look % YIELDS_FOR_ROOM == 0 {
+            turns.begin();
+        }
+        if turns.are_given() && look % YIELDS_FOR_ROOM < YIELDS_FOR_ROOM - 1 {
+            turns.give();
+        } else if is_closed(stream) {
+            return Err(gone());
+        } else {
+            std::thread::sleep(PAUSE);
         }
     }
     Err(gone())

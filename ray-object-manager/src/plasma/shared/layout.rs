@@ -4,7 +4,7 @@ use ray_common::id::ID_LENGTH;
 use ray_common::ObjectId;
 
 /// Names this layout, and changes with it.
-pub(super) const MAGIC: u64 = u64::from_le_bytes(*b"plasma01");
+pub(super) const MAGIC: u64 = u64::from_le_bytes(*b"plasma02");
 
 /// The index: first its head, then the tables of all sizes, of which one is in use.
 pub(super) mod index {
@@ -61,13 +61,13 @@ pub(super) mod page {
 
     /// Written by the client: words of requests ever.
     pub(in super::super) const REQUEST_HEAD: usize = 0;
-    /// Written by the store: words of them that it has taken, and whether it has to be woken for more.
+    /// Written by the store: words of them that it has taken.
     pub(in super::super) const REQUEST_TAIL: usize = 8;
-    pub(in super::super) const STORE_SLEEPS: usize = 9;
     /// Written by the store: words of replies ever.
     pub(in super::super) const REPLY_HEAD: usize = 16;
-    /// Written by the client: words of them that it has taken, and whether it sleeps (32 bits).
+    /// Written by the client: words of them that it has taken.
     pub(in super::super) const REPLY_TAIL: usize = 24;
+    /// Written by the client: whether it sleeps (32 bits).
     pub(in super::super) const CLIENT_BED: usize = 32;
     /// Written by the client: how often it did what without a message.
     pub(in super::super) const GETS: usize = 40;
@@ -75,7 +75,10 @@ pub(super) mod page {
     pub(in super::super) const RELEASES: usize = 42;
     /// The last pins that were taken away, and how many were ever.
     pub(in super::super) const LET_GO_COUNT: usize = 43;
-    pub(in super::super) const LET_GO: usize = 48;
+    /// Whether the store has to be woken for more requests. Both write it, seldom, and the client reads it at each request: so
+    /// nothing else is in this line of the cache.
+    pub(in super::super) const STORE_SLEEPS: usize = 48;
+    pub(in super::super) const LET_GO: usize = 56;
     pub(in super::super) const LET_GO_LENGTH: usize = 256;
 
     pub(in super::super) const PINS: usize = LET_GO + LET_GO_LENGTH;

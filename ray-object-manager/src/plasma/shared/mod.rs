@@ -30,6 +30,7 @@ mod page;
 mod ring;
 #[cfg(test)]
 mod tests;
+mod turns;
 
 /// A step after which, in tests, others come in between.
 #[inline]
@@ -41,3 +42,4 @@ fn step() {
 pub(super) use index::Index;
 pub(super) use page::{ClientPage, Pin, Replies, Requests, StorePage, Unseen};
 pub(super) use ring::RingError;
+pub(super) use turns::Turns;

@@ -11,7 +11,7 @@ use rustix::event::{eventfd, EventfdFlags};
 
 use super::index::{IndexReader, Listed, Place};
 use super::layout::{self, page as at};
-use super::ring::{Ring, RingError};
+use super::ring::{Ring, RingError, Written};
 
 const REQUESTS: Ring = Ring {
     start: at::REQUESTS,
@@ -26,6 +26,9 @@ const REPLIES: Ring = Ring {
     head: at::REPLY_HEAD,
     tail: at::REPLY_TAIL,
 };
+
+const _: () =
+    assert!(at::REQUESTS_LENGTH.is_power_of_two() && at::REPLIES_LENGTH.is_power_of_two());
 
 /// What the store says of itself.
 const AWAKE: u64 = 0;
@@ -190,12 +193,12 @@ impl Requests {
 #[derive(Debug)]
 pub(in crate::plasma) struct Replies {
     page: Arc<StorePage>,
-    head: u64,
+    written: Written,
 }
 
 impl Replies {
     pub(in crate::plasma) fn new(page: Arc<StorePage>) -> Self {
-        Self { page, head: 0 }
+        Self { page, written: Written::default() }
     }
 
     /// Sends whole messages; all or none.
@@ -203,7 +206,7 @@ impl Replies {
     /// # Errors
     /// When there is no room.
     pub(in crate::plasma) fn send(&mut self, messages: &[u8]) -> Result<(), RingError> {
-        self.head = REPLIES.write(&self.page.words, self.head, messages)?;
+        REPLIES.write(&self.page.words, &mut self.written, messages)?;
         self.page.wake_client();
         Ok(())
     }
@@ -224,6 +227,8 @@ pub(in crate::plasma) struct ClientPage {
     index: IndexReader,
     doorbell: OwnedFd,
     requests: AtomicU64,
+    /// [`Written::tail`] of them.
+    requests_taken: AtomicU64,
     replies: AtomicU64,
 }
 
@@ -242,6 +247,7 @@ impl ClientPage {
             index: IndexReader::map(index)?,
             doorbell,
             requests: AtomicU64::new(0),
+            requests_taken: AtomicU64::new(0),
             replies: AtomicU64::new(0),
         })
     }
@@ -312,9 +318,13 @@ impl ClientPage {
     /// # Errors
     /// When there is no room.
     pub(in crate::plasma) fn send(&self, messages: &[u8]) -> Result<(), RingError> {
-        let head = self.requests.load(Ordering::Relaxed);
-        let head = REQUESTS.write(&self.words, head, messages)?;
-        self.requests.store(head, Ordering::Relaxed);
+        let mut written = Written {
+            head: self.requests.load(Ordering::Relaxed),
+            tail: self.requests_taken.load(Ordering::Relaxed),
+        };
+        REQUESTS.write(&self.words, &mut written, messages)?;
+        self.requests.store(written.head, Ordering::Relaxed);
+        self.requests_taken.store(written.tail, Ordering::Relaxed);
         fence(Ordering::SeqCst);
         self.ring();
         Ok(())

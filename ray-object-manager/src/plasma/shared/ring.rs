@@ -1,6 +1,6 @@
 //! Messages in shared memory: each as it would travel through the socket, from a full word on.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use ray_sys::SharedWords;
 
@@ -23,14 +23,52 @@ pub(in crate::plasma) enum RingError {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ring {
     pub(super) start: usize,
+    /// A power of two.
     pub(super) length: usize,
     pub(super) head: usize,
     pub(super) tail: usize,
 }
 
+/// What who writes to a ring knows of it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Written {
+    /// Words that were ever written.
+    pub(super) head: u64,
+    /// Words that had ever been read when this was last looked at. That is only done for more room: who reads writes that word
+    /// each time, and to fetch it from another processor takes as long as a message takes to write.
+    pub(super) tail: u64,
+}
+
+impl Written {
+    /// Words that are in the ring as far as is known.
+    fn used(self, ring: &Ring) -> Option<usize> {
+        let used = usize::try_from(self.head.wrapping_sub(self.tail)).ok();
+        used.filter(|&used| used <= ring.length)
+    }
+}
+
+/// Writes bytes to words of which there are just enough.
+#[inline]
+fn store(places: &[AtomicU64], bytes: &[u8]) {
+    let (words, rest) = bytes.as_chunks();
+    for (place, word) in places.iter().zip(words) {
+        place.store(u64::from_ne_bytes(*word), Ordering::Relaxed);
+    }
+    if let (false, Some(place)) = (rest.is_empty(), places.get(words.len())) {
+        let mut word = [0; WORD];
+        word[..rest.len()].copy_from_slice(rest);
+        place.store(u64::from_ne_bytes(word), Ordering::Relaxed);
+    }
+}
+
 impl Ring {
-    fn word(&self, at: u64) -> usize {
-        self.start + usize::try_from(at % self.length as u64).unwrap_or(0)
+    /// So many words, as many as the ring has at most, from one on: up to the end, and from the start.
+    #[inline]
+    fn places<'a>(&self, words: &'a SharedWords, at: u64, count: usize) -> [&'a [AtomicU64]; 2] {
+        #[allow(clippy::cast_possible_truncation)] // what is cut off is a multiple of the length
+        let first = at as usize & (self.length - 1);
+        let until_end = count.min(self.length - first);
+        [words.words(self.start + first, until_end), words.words(self.start, count - until_end)]
     }
 
     /// Whether something was written that was not read, as far as the words say.
@@ -43,31 +81,35 @@ impl Ring {
         pieces(messages).map(|message| message.len().div_ceil(WORD)).sum()
     }
 
-    /// Writes whole messages behind the first `head` words; all or none. Returns how many words were ever written then.
+    /// Writes whole messages behind what was written before; all or none.
     pub(super) fn write(
         &self,
         words: &SharedWords,
-        head: u64,
+        written: &mut Written,
         messages: &[u8],
-    ) -> Result<u64, RingError> {
-        let used = head.wrapping_sub(words.word(self.tail).load(Ordering::Acquire));
-        let used = usize::try_from(used).ok().filter(|&used| used <= self.length);
-        let free = self.length - used.ok_or(RingError::Broken)?;
-        if Self::room_for(messages) > free {
-            return Err(RingError::Full);
-        }
-        let mut at = head;
-        for message in pieces(messages) {
-            for bytes in message.chunks(WORD) {
-                let mut word = [0; WORD];
-                word[..bytes.len()].copy_from_slice(bytes);
-                let place = words.word(self.word(at));
-                place.store(u64::from_ne_bytes(word), Ordering::Relaxed);
-                at = at.wrapping_add(1);
+    ) -> Result<(), RingError> {
+        let needed = Self::room_for(messages);
+        let fits = |written: &Written| {
+            written.used(self).map(|used| needed <= self.length - used).ok_or(RingError::Broken)
+        };
+        if !fits(written)? {
+            let tail = words.word(self.tail).load(Ordering::Acquire);
+            let looked = Written { tail, ..*written };
+            if !fits(&looked)? {
+                return Err(RingError::Full);
             }
+            *written = looked;
         }
-        words.word(self.head).store(at, Ordering::Release);
-        Ok(at)
+        for message in pieces(messages) {
+            let count = message.len().div_ceil(WORD);
+            let [places, others] = self.places(words, written.head, count);
+            let (bytes, rest) = message.split_at(message.len().min(places.len() * WORD));
+            store(places, bytes);
+            store(others, rest);
+            written.head = written.head.wrapping_add(count as u64);
+        }
+        words.word(self.head).store(written.head, Ordering::Release);
+        Ok(())
     }
 
     /// Copies the message behind the first `tail` words. Returns how many words were ever read once it is taken, which is
@@ -87,11 +129,11 @@ impl Ring {
         message.clear();
         let mut at = tail;
         let mut copy = |count: usize, message: &mut Vec<u8>| {
-            for _ in 0..count {
-                let word = words.word(self.word(at)).load(Ordering::Relaxed);
-                message.extend_from_slice(&word.to_ne_bytes());
-                at = at.wrapping_add(1);
+            message.reserve(count * WORD);
+            for place in self.places(words, at, count).into_iter().flatten() {
+                message.extend_from_slice(&place.load(Ordering::Relaxed).to_ne_bytes());
             }
+            at = at.wrapping_add(count as u64);
         };
         let header_words = HEADER_LENGTH / WORD;
         if there < header_words {

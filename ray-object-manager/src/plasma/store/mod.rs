@@ -23,7 +23,6 @@ mod server;
 mod sharing;
 mod socket;
 mod timers;
-mod together;
 mod worker;
 
 pub use client::ClientId;

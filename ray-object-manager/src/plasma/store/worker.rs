@@ -1,12 +1,14 @@
 //! A thread of a store: it takes clients in, reads what they send and sends them the answers.
 
 mod admission;
+mod lookout;
+mod together;
 
 use std::collections::HashMap;
 use std::mem::MaybeUninit;
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use foldhash::fast::RandomState;
 use parking_lot::MutexGuard;
@@ -19,10 +21,10 @@ use super::connection::{Connection, Flushed, Input};
 use super::core::{Core, Flow, Mistake};
 use super::server::{message, Shared, DOORBELL, FIRST_CLIENT, LISTENER, STOP, TIMER};
 use super::timers::Due;
-use super::together::Together;
 use crate::plasma::allocator::Allocator;
 use crate::plasma::protocol::{Encoder, Request};
 use crate::plasma::shared::{Requests, RingError, StorePage};
+use lookout::Lookout;
 
 /// Bytes that are read at once.
 const READ_LENGTH: usize = 64 << 10;
@@ -33,21 +35,8 @@ const MESSAGES_AT_ONCE: usize = 64;
 /// Bytes of answers to one client beyond which others get a turn, and it has to read before more is done for it.
 const ANSWERS_AT_ONCE: usize = 1 << 20;
 
-/// How long a thread looks for more in shared memory before it sleeps. A client that has to wake it waits some ten
-/// microseconds; nobody else gets the core meanwhile only if nobody else wants it.
-const LOOKING: Duration = Duration::from_micros(50);
-
-/// The same while nobody else wants the core: long enough for a client that fills a megabyte before it asks again.
-const LOOKING_ALONE: Duration = Duration::from_micros(200);
-
-/// Whoever lets others have the core and has it back sooner than this was alone on it.
-const ALONE: Duration = Duration::from_micros(5);
-
-/// To have it back takes less than this where nobody else is there.
-const LET_GO: Duration = Duration::from_nanos(1500);
-
-/// So many looks into shared memory come on one at the sockets, which costs a system call.
-const LOOKS: u32 = 8;
+/// So many rounds of looks into shared memory come on one at the sockets, which costs a system call.
+const ROUNDS: u32 = 8;
 
 /// One thread of a store, with what has come in from the clients that it reads.
 pub(super) struct Worker<A: Allocator> {
@@ -59,16 +48,7 @@ pub(super) struct Worker<A: Allocator> {
     message: Vec<u8>,
     /// An empty buffer for output.
     spare: Vec<u8>,
-    /// The pages at which this thread looks. Others wake it.
-    active: Vec<(ClientId, Arc<StorePage>)>,
-    /// When something was found in one of them.
-    found: Instant,
-    /// The longest that somebody else has had the core at once since then.
-    away: Duration,
-    /// Whether that is a client again and again.
-    together: Together,
-    /// If there is a single one, whoever looks takes it from whoever is to be seen.
-    cores: usize,
+    lookout: Lookout,
 }
 
 struct Reading {
@@ -137,11 +117,7 @@ impl<A: Allocator + Send + 'static> Worker<A> {
             buffer: vec![0; READ_LENGTH],
             message: Vec::new(),
             spare: Vec::new(),
-            active: Vec::new(),
-            found: Instant::now(),
-            away: Duration::ZERO,
-            together: Together::default(),
-            cores,
+            lookout: Lookout::new(cores),
         }
     }
 
@@ -153,8 +129,8 @@ impl<A: Allocator + Send + 'static> Worker<A> {
         let at_once = rustix::time::Timespec { tv_sec: 0, tv_nsec: 0 };
         while !shared.stopping.load(Ordering::Acquire) {
             looks = looks.wrapping_add(1);
-            if self.active.is_empty() || looks.is_multiple_of(LOOKS) {
-                let timeout = if self.active.is_empty() { None } else { Some(&at_once) };
+            if self.lookout.is_empty() || looks.is_multiple_of(ROUNDS) {
+                let timeout = if self.lookout.is_empty() { None } else { Some(&at_once) };
                 let events = match epoll::wait(epoll, &mut space, timeout) {
                     Ok((events, _)) => events,
                     Err(Errno::INTR) => continue,
@@ -186,63 +162,24 @@ impl<A: Allocator + Send + 'static> Worker<A> {
     /// A client has woken this thread: its page is looked at from now on.
     fn look_at(&mut self, id: ClientId) {
         let page = self.clients.get(&id).and_then(|reading| reading.page.clone());
-        let Some(page) = page else { return };
-        if !self.active.iter().any(|(active, _)| *active == id) {
-            page.stay_awake();
-            self.active.push((id, page));
-            self.found_some();
+        if let Some(page) = page {
+            self.lookout.add(id, page);
         }
     }
 
-    /// Looks at all active pages once, and gives up when nothing was there for long.
+    /// Looks at the pages, does what is asked for there, and waits a little if nothing is.
     fn look(&mut self) {
-        if self.active.is_empty() {
+        if self.lookout.is_empty() {
             return;
         }
-        let asking: Vec<ClientId> =
-            self.active.iter().filter(|(_, page)| page.has_request()).map(|(id, _)| *id).collect();
+        let asking = self.lookout.asking();
         for id in &asking {
             self.with_reading(*id, |worker, reading| worker.serve_page(reading));
         }
-        if !asking.is_empty() {
-            self.part();
-            return self.found_some();
-        }
-        let now = Instant::now();
-        if now.duration_since(self.found) >= self.looking() {
-            self.active.retain(|(_, page)| !page.fall_asleep());
+        if asking.is_empty() {
+            self.lookout.wait();
         } else {
-            rustix::thread::sched_yield();
-            self.away = self.away.max(now.elapsed());
-        }
-    }
-
-    /// Goes to another core when a client is on this one, if there are as many cores as threads that have something to do.
-    fn part(&mut self) {
-        if self.active.len() >= self.cores || !self.together.is_to_end(self.away >= LET_GO) {
-            return;
-        }
-        for (_, page) in &self.active {
-            page.move_away();
-        }
-        if let Err(error) = ray_sys::leave_core() {
-            log::debug!("a client is on this core, which cannot be left: {error}");
-        }
-        for (_, page) in &self.active {
-            page.stay_awake();
-        }
-    }
-
-    fn found_some(&mut self) {
-        self.found = Instant::now();
-        self.away = Duration::ZERO;
-    }
-
-    fn looking(&self) -> Duration {
-        match (self.cores, self.away >= ALONE) {
-            (1, _) => Duration::ZERO,
-            (_, true) => LOOKING,
-            (_, false) => LOOKING_ALONE,
+            self.lookout.found();
         }
     }
 
@@ -266,7 +203,7 @@ impl<A: Allocator + Send + 'static> Worker<A> {
             }
         }
         if reading.elsewhere > 0 || connection.is_blocked() {
-            self.active.retain(|(id, _)| *id != connection.id);
+            self.lookout.remove(connection.id);
         }
         Ok(())
     }
@@ -341,7 +278,7 @@ impl<A: Allocator + Send + 'static> Worker<A> {
 
     /// A client goes that may have shared memory.
     fn leave(&mut self, id: ClientId, reading: &Reading) {
-        self.active.retain(|(active, _)| *active != id);
+        self.lookout.remove(id);
         if let Some(page) = &reading.page {
             let _ = epoll::delete(&self.shared.epolls[self.number], page.doorbell());
         }
@@ -395,10 +332,8 @@ impl<A: Allocator + Send + 'static> Worker<A> {
         self.serve_page(reading)?;
         let id = reading.connection.id;
         let waits = reading.elsewhere > 0 || reading.connection.is_blocked();
-        if !waits && !self.active.iter().any(|(active, _)| *active == id) {
-            page.stay_awake();
-            self.active.push((id, page));
-            self.found_some();
+        if !waits {
+            self.lookout.add(id, page);
         }
         Ok(())
     }

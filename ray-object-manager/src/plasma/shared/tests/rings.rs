@@ -128,8 +128,11 @@ fn heads_and_lengths_that_make_no_sense_are_refused() {
     client.send(&message(0, 0)).unwrap();
     words.word(at::REQUESTS).store(1, Ordering::Relaxed);
     assert_eq!(requests.take(&mut Vec::new()), Err(RingError::Broken), "the first word is known");
-    for tail in [1, 1 << 63, 0_u64.wrapping_sub(at::REPLIES_LENGTH as u64 + 1)] {
+    let length = at::REPLIES_LENGTH as u64;
+    for tail in [length + 1, 1 << 63, u64::MAX] {
         let (_, mut replies, _, _, words) = sides();
+        // It is looked at when there is no room otherwise.
+        replies.send(&message(body(at::REPLIES_LENGTH), 5)).unwrap();
         words.word(at::REPLY_TAIL).store(tail, Ordering::Relaxed);
         assert_eq!(replies.send(&message(0, 0)), Err(RingError::Broken), "{tail}");
     }
