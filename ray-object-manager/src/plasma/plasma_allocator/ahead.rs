@@ -24,6 +24,8 @@ struct State {
     taken: usize,
     /// Where the pieces start that the two threads are at.
     at: [Option<usize>; 2],
+    /// Behind this no piece was ever reserved. In front of it one may be that follows one which could not be had.
+    last: usize,
     /// How far to reserve ahead.
     wish: usize,
     /// What could not be had is not tried again until more is wished for.
@@ -65,7 +67,9 @@ impl Shared {
     /// A piece is done, or could not be had, and is free again.
     fn finish(&self, state: &mut State, taker: Taker, piece: &Range<usize>, done: bool) {
         state.at[taker as usize] = None;
-        if !done {
+        if done {
+            state.last = state.last.max(piece.end);
+        } else {
             state.taken = state.taken.min(piece.start);
         }
         self.reserved.store(state.reserved(), Ordering::Release);
@@ -154,19 +158,28 @@ impl Ahead {
         Ok(())
     }
 
-    /// Nearly full: no more than what is needed.
+    /// Nearly full: no more than what is needed, and nothing behind it.
     fn reserve_exactly(
         &self,
         state: &mut MutexGuard<'_, State>,
         mapping: &FileMapping,
         end: usize,
     ) -> io::Result<()> {
+        state.given_up = true;
         while state.at[Taker::Thread as usize].is_some() {
             self.shared.changed.wait(state);
         }
         let end = round_up(end, mapping.page_size()).unwrap_or(usize::MAX).min(mapping.len());
         if state.taken >= end {
             return Ok(());
+        }
+        // What the thread got there could be all that is missing in front.
+        let behind = state.taken..state.last;
+        if !behind.is_empty() {
+            match mapping.give_back(behind) {
+                Ok(()) => state.last = state.taken,
+                Err(error) => log::debug!("space that nobody can use yet is kept: {error}"),
+            }
         }
         let piece = state.taken..end;
         state.at[Taker::User as usize] = Some(piece.start);
@@ -253,6 +266,32 @@ mod tests {
         assert_eq!(state.take(Taker::Thread, PIECE + 10), PIECE..PIECE + 10);
         shared.finish(&mut state, Taker::Thread, &(PIECE..PIECE + 10), true);
         assert_eq!(state.take(Taker::User, 5 * PIECE), PIECE + 10..2 * PIECE);
+    }
+
+    #[test]
+    fn space_behind_what_could_not_be_had_makes_room_for_it() {
+        let size = 8 * PIECE;
+        let mapping = FileMapping::create(Path::new("/dev/shm"), size, MappingOptions::default());
+        let mapping = mapping.unwrap();
+        let space = || rustix::fs::fstat(&mapping).unwrap().st_blocks.unsigned_abs() * 512;
+        let ahead = Ahead::of(&mapping, size).unwrap();
+        let mut state = ahead.shared.state.lock();
+        state.wish = size;
+        let front = state.take(Taker::User, size);
+        for _ in 0..2 {
+            let piece = state.take(Taker::Thread, size);
+            mapping.reserve(piece.clone()).unwrap();
+            ahead.shared.finish(&mut state, Taker::Thread, &piece, true);
+        }
+        ahead.shared.finish(&mut state, Taker::User, &front, false);
+        assert_eq!((state.reserved(), space()), (0, 2 * PIECE as u64));
+        ahead.reserve_exactly(&mut state, &mapping, 600_000).unwrap();
+        let end = round_up(600_000, mapping.page_size()).unwrap();
+        assert_eq!((state.reserved(), space()), (end, end as u64));
+        assert!(state.given_up, "the thread would take it again");
+        ahead.reserve_exactly(&mut state, &mapping, 2 * end).unwrap();
+        drop(state);
+        assert_eq!((ahead.reserved(), space()), (2 * end, 2 * end as u64));
     }
 
     #[test]
