@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ray_common::ObjectId;
 use ray_sys::{send_all, Incoming};
@@ -284,13 +284,15 @@ fn decode_header(bytes: &[u8]) -> Result<Header, Cause> {
     Ok(Header::decode(header, MAX_BODY_LENGTH)?)
 }
 
-/// So many looks at shared memory come before the thread lets others have the core, and so many times it does so
-/// before it sleeps.
+/// So many looks at shared memory come before the thread lets others have the core.
 const LOOKS: u32 = 100;
-const YIELDS: u32 = 100;
 
-/// So many times while the store changes its core.
-const YIELDS_FOR_MOVE: u32 = 1000;
+/// So long it does that before it sleeps: longer than a store that sleeps takes to wake up, which in virtual machines is 200
+/// microseconds and more. If both slept, each would wait so long for the other at every request.
+const PATIENCE: Duration = Duration::from_micros(400);
+
+/// So long while the store changes its core. To where nobody was running for a while it takes a millisecond in virtual machines.
+const MOVE: Duration = Duration::from_millis(10);
 
 /// So many times before a pause while the store takes nothing of a full ring.
 const YIELDS_FOR_ROOM: u32 = 1000;
@@ -310,21 +312,21 @@ fn await_shared(
     message: &mut Vec<u8>,
     turns: &mut Turns,
 ) -> Result<(), Cause> {
+    let mut began: Option<Instant> = None;
     for look in 0_u32.. {
         if shared.receive(message).map_err(|error| Cause::protocol(error.to_string()))? {
             return Ok(());
         }
-        let yields = look.saturating_sub(LOOKS);
         if look < LOOKS {
             std::hint::spin_loop();
             continue;
         }
-        if yields == 0 {
+        let waited = began.map_or(Duration::ZERO, |began| began.elapsed());
+        if began.is_none() {
+            began = Some(Instant::now());
             turns.begin();
         }
-        if turns.are_given()
-            && (yields < YIELDS || yields < YIELDS_FOR_MOVE && shared.store_moves())
-        {
+        if turns.are_given() && (waited < PATIENCE || waited < MOVE && shared.store_moves()) {
             turns.give();
         } else if is_closed(stream) {
             // What it said before it went counts.
