@@ -22,7 +22,7 @@ const SOCKET: &str = "HOSTILE_SOCKET";
 const STEP: &str = "HOSTILE_STEP";
 
 /// Where one can be killed.
-const STEPS: [&str; 31] = [
+const STEPS: [&str; 35] = [
     "connect",
     "half a header",
     "half a body",
@@ -54,6 +54,10 @@ const STEPS: [&str; 31] = [
     "shared 7",
     "shared 8",
     "shared 9",
+    "shared 10",
+    "shared 11",
+    "shared 12",
+    "shared 13",
 ];
 
 fn signal_ready() {

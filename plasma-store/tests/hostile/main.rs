@@ -7,7 +7,7 @@
 //! * `crowd`: a thousand clients, clients that never read, or send a byte at a time;
 //! * `disk`: a file system that becomes full;
 //! * `killed`: processes that end in the middle of something;
-//! * `shared`, `pins`: memory that is shared with the store, written at will;
+//! * `shared`, `pins`, `offers`: memory that is shared with the store, written at will;
 //! * `stale`: results that are fetched when what they stand for has gone.
 
 #[path = "../common/mod.rs"]
@@ -21,6 +21,7 @@ mod killed;
 mod limits;
 mod misdeeds;
 mod model;
+mod offers;
 mod pins;
 mod sessions;
 mod shared;

@@ -8,7 +8,7 @@ use ray_common::ObjectId;
 use ray_object_manager::plasma::client::{ConnectOptions, PlasmaClient};
 use ray_object_manager::plasma::protocol::{capabilities, Header, MessageType, Reply};
 use ray_sys::{ReadWords, SharedWords};
-use real_peers::wire::kind;
+use real_peers::wire::{kind, Message};
 
 use crate::bytes::rand_like::Random;
 use crate::harness::{
@@ -16,8 +16,9 @@ use crate::harness::{
 };
 use crate::model::scaled;
 use crate::sharer::{
-    elsewhere, granted, seal_quietly, share, Sharer, CLIENT_BED, FIGURES, LET_GO, REPLIES_LENGTH,
-    REPLY_TAIL, REQUESTS, REQUESTS_LENGTH, REQUEST_HEAD, REQUEST_TAIL, STORE_SLEEPS, WORDS,
+    elsewhere, granted, seal_quietly, set_aside, share, Sharer, CLIENT_BED, FIGURES, LET_GO,
+    REPLIES_LENGTH, REPLY_TAIL, REQUESTS, REQUESTS_LENGTH, REQUEST_HEAD, REQUEST_TAIL,
+    STORE_SLEEPS, WORDS,
 };
 
 pub(crate) const ONE: ObjectId = ObjectId::from_bytes([1; ObjectId::LENGTH]);
@@ -37,6 +38,14 @@ pub(crate) fn place(came: &Came) -> u64 {
     let Came::Message(message) = came else { panic!("{came:?}") };
     match Reply::decode(MessageType(message.kind), &message.body).unwrap() {
         Reply::Get(reply) => reply.objects[0].data_offset,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Where an object lies that a creation's answer names.
+pub(crate) fn created_at(message: &Message) -> u64 {
+    match Reply::decode(MessageType(message.kind), &message.body).unwrap() {
+        Reply::Create(reply) => reply.result.unwrap().unwrap().data_offset,
         other => panic!("{other:?}"),
     }
 }
@@ -159,7 +168,7 @@ fn numbers_that_make_no_sense() {
 #[test]
 fn what_is_for_shared_memory_only() {
     let mut store = Watched::start(&[]);
-    for message in [seal_quietly(ONE), elsewhere(10), elsewhere(0)] {
+    for message in [seal_quietly(ONE), elsewhere(10), elsewhere(0), set_aside(1)] {
         let mut talker = store.talker();
         talker.say(&[create(&creation(ONE, 10)), message].concat());
         assert!(!talker.stands().0);
@@ -366,7 +375,7 @@ fn a_thousand_that_share() {
 #[test]
 fn whoever_goes_takes_everything_along() {
     let mut store = Watched::start(&[]);
-    for step in 0..10 {
+    for step in 0..14 {
         for _ in 0..5 {
             if step == 0 {
                 Talker::to(store.socket()).say(&share());
@@ -410,6 +419,16 @@ pub(crate) fn go_to(step: usize, one: &mut Sharer) {
         8 => {
             one.ask(&create(&creation(own, 12_000_000)));
             one.whisper(&made[1..]);
+        }
+        9 => drop(crate::offers::offered(one)),
+        10 => drop(crate::offers::take(one)),
+        11 => {
+            let offer = crate::offers::take(one);
+            one.whisper(&[set_aside(offer)]);
+        }
+        12 => {
+            let offer = crate::offers::take(one);
+            one.whisper(&[set_aside(offer), create(&creation(own, 50_000))]);
         }
         _ => one.say(&get(&[own], -1)),
     }

@@ -22,8 +22,10 @@ pub(crate) const REPLY_HEAD: usize = 16;
 pub(crate) const REPLY_TAIL: usize = 24;
 pub(crate) const CLIENT_BED: usize = 32;
 pub(crate) const FIGURES: std::ops::Range<usize> = 40..44;
-pub(crate) const LET_GO: usize = 56;
-pub(crate) const PINS: std::ops::Range<usize> = 312..312 + 2048;
+pub(crate) const OFFERS_WANTED: usize = 44;
+pub(crate) const OFFER: usize = 56;
+pub(crate) const LET_GO: usize = 64;
+pub(crate) const PINS: std::ops::Range<usize> = 320..320 + 2048;
 pub(crate) const REQUESTS: usize = PINS.end;
 pub(crate) const REQUESTS_LENGTH: usize = 2048;
 const REPLIES: usize = REQUESTS + REQUESTS_LENGTH;
@@ -52,6 +54,10 @@ pub(crate) fn seal_quietly(id: ObjectId) -> Vec<u8> {
 
 pub(crate) fn elsewhere(count: u64) -> Vec<u8> {
     bytes(|encoder, out| encoder.elsewhere(out, count))
+}
+
+pub(crate) fn set_aside(offer: u64) -> Vec<u8> {
+    bytes(|encoder, out| encoder.set_aside(out, offer))
 }
 
 /// The words of a message.

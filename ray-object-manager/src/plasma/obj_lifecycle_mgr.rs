@@ -6,7 +6,7 @@ use std::collections::{HashSet, VecDeque};
 
 use ray_common::ObjectId;
 
-use super::allocator::Allocator;
+use super::allocator::{Allocation, Allocator};
 use super::common::{ObjectDescription, ObjectInfo, ObjectKey, ObjectSource, PlasmaError};
 use super::eviction_policy::{LruEvictionPolicy, ObjectEvictionPolicy, Victim};
 use super::local_object::LocalObject;
@@ -48,6 +48,11 @@ pub type EagerDeletions = HashSet<ObjectId, foldhash::fast::RandomState>;
 
 /// Knows who uses objects without a reference that the manager has heard of. `()` knows of nobody.
 pub trait UnseenUsers<T: ObjectTable> {
+    /// Frees what is set aside for such users and not used yet, when there is no room otherwise. Says whether there was any.
+    fn give_way(&mut self, _table: &mut T) -> bool {
+        false
+    }
+
     /// Objects that such users have let go of since this was last called, the first first.
     fn let_go(&mut self, _table: &T) -> Vec<(KeyOf<T>, T::Ref)> {
         Vec::new()
@@ -75,6 +80,27 @@ impl<A: Allocator, I: ObjectDescription> PlasmaLifecycle<A, I> {
     /// Whether an object exists and is sealed.
     pub fn is_object_sealed(&self, key: &I::Key) -> bool {
         self.get(key).is_some_and(|object| object.sealed())
+    }
+
+    /// As [`Self::create_object`], in space that was set aside for it.
+    ///
+    /// # Errors
+    /// As there. The space is as it was then.
+    pub(super) fn create_object_set_aside(
+        &mut self,
+        info: &I,
+        source: ObjectSource,
+        allocation: &Allocation,
+    ) -> Result<(), PlasmaError> {
+        let key = info.key();
+        if self.table.get_object(key).is_some() {
+            return Err(PlasmaError::ObjectExists);
+        }
+        let object = self.table.create_set_aside(info, source, allocation);
+        let object = object.ok_or(PlasmaError::OutOfMemory)?;
+        self.policy.object_created(&mut self.table, key, object);
+        self.stats.on_object_created(&self.table, object);
+        Ok(())
     }
 
     /// An object by its id.

@@ -225,6 +225,69 @@ impl<A: Allocator, I: ObjectDescription> ObjectStore<A, I> {
         }
     }
 
+    /// Memory of the primary region for an object to come, which counts as allocated. `None` when there is none.
+    pub(super) fn set_aside(&mut self, size: usize) -> Option<Allocation> {
+        self.allocator.allocate(size).ok()
+    }
+
+    /// Frees what was set aside.
+    pub(super) fn free_set_aside(&mut self, allocation: Allocation) {
+        if let Err(error) = self.allocator.free(allocation) {
+            log::error!("what was set aside cannot be freed: {error}");
+        }
+    }
+
+    /// As [`ObjectTable::create_missing_object`], where space for exactly this object was set aside, which is the object's then. `None` when the table
+    /// has no place for it.
+    pub(super) fn create_set_aside(
+        &mut self,
+        info: &I,
+        source: ObjectSource,
+        allocation: &Allocation,
+    ) -> Option<ObjectRef> {
+        self.reserve_one()?;
+        Some(self.insert(info, source, allocation))
+    }
+
+    /// Enters an object for which there is a place in the table.
+    fn insert(&mut self, info: &I, source: ObjectSource, allocation: &Allocation) -> ObjectRef {
+        let id = info.key().object_id();
+        if info.is_mutable() {
+            // SAFETY: the memory was allocated a moment ago and nobody else knows it.
+            unsafe { info.initialize_header(allocation) };
+        }
+        let place = Place::of(allocation);
+        let mut bits = flags::LIVE;
+        bits |= if info.is_mutable() { flags::MUTABLE } else { 0 };
+        bits |= if allocation.fallback_allocated { flags::FALLBACK } else { 0 };
+        let place = self.places.intern(|known| *known == place, || place);
+        let owner = self.owners.intern(|owner| info.is_owned_by(owner), || info.owner());
+        let hash = self.index.hash(id);
+        let (number, record) = self.slab.insert();
+        // Where it is to lie, and not put together elsewhere: a processor waits for what was written in small pieces when it
+        // is read in large ones at once.
+        record.id = *id;
+        record.ref_count = 0;
+        record.link = Link::OUT;
+        record.hash = hash;
+        record.flags = bits;
+        record.next_free = 0;
+        record.data_size = info.data_size();
+        record.metadata_size = info.metadata_size();
+        record.offset = allocation.offset;
+        record.size = allocation.size;
+        record.create_time = seconds_now();
+        record.construct_duration = -1;
+        record.source = source;
+        record.owner = owner;
+        record.place = place;
+        record.piece = allocation.number;
+        record.view = SlotOf::<I>::default();
+        self.index.insert(hash, number);
+        self.last.set(Last { number, brief: brief(id) });
+        ObjectRef(number)
+    }
+
     /// Finds the object of an id whose hash is not known.
     #[inline(always)]
     fn find(&self, id: &ObjectId) -> Option<u32> {
@@ -238,13 +301,16 @@ impl<A: Allocator, I: ObjectDescription> ObjectStore<A, I> {
         Some(number)
     }
 
+    /// A place in the table for one more.
+    fn reserve_one(&mut self) -> Option<()> {
+        let reserved = self.index.reserve_one().and_then(|()| self.slab.reserve_one());
+        let failed = |error: &_| log::error!("no memory for one more object in the table: {error}");
+        reserved.inspect_err(failed).ok()
+    }
+
     /// Memory for an object, and a place in the table.
     fn allocate(&mut self, id: &ObjectId, size: usize, fallback: bool) -> Option<Allocation> {
-        let reserved = self.index.reserve_one().and_then(|()| self.slab.reserve_one());
-        if let Err(error) = reserved {
-            log::error!("no memory for one more object in the table: {error}");
-            return None;
-        }
+        self.reserve_one()?;
         let allocation = if fallback {
             self.allocator.fallback_allocate(size)
         } else {
@@ -281,40 +347,7 @@ impl<A: Allocator, I: ObjectDescription> ObjectTable for ObjectStore<A, I> {
         let id = info.key().object_id();
         let size = usize::try_from(info.checked_object_size()?).ok()?;
         let allocation = self.allocate(id, size, fallback_allocate)?;
-        if info.is_mutable() {
-            // SAFETY: the memory was allocated a moment ago and nobody else knows it.
-            unsafe { info.initialize_header(&allocation) };
-        }
-        let place = Place::of(&allocation);
-        let mut bits = flags::LIVE;
-        bits |= if info.is_mutable() { flags::MUTABLE } else { 0 };
-        bits |= if allocation.fallback_allocated { flags::FALLBACK } else { 0 };
-        let place = self.places.intern(|known| *known == place, || place);
-        let owner = self.owners.intern(|owner| info.is_owned_by(owner), || info.owner());
-        let hash = self.index.hash(id);
-        let (number, record) = self.slab.insert();
-        // Where it is to lie, and not put together elsewhere: a processor waits for what was written in small pieces when it
-        // is read in large ones at once.
-        record.id = *id;
-        record.ref_count = 0;
-        record.link = Link::OUT;
-        record.hash = hash;
-        record.flags = bits;
-        record.next_free = 0;
-        record.data_size = info.data_size();
-        record.metadata_size = info.metadata_size();
-        record.offset = allocation.offset;
-        record.size = allocation.size;
-        record.create_time = seconds_now();
-        record.construct_duration = -1;
-        record.source = source;
-        record.owner = owner;
-        record.place = place;
-        record.piece = allocation.number;
-        record.view = SlotOf::<I>::default();
-        self.index.insert(hash, number);
-        self.last.set(Last { number, brief: brief(id) });
-        Some(ObjectRef(number))
+        Some(self.insert(info, source, &allocation))
     }
 
     #[inline(always)]

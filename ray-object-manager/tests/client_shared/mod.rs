@@ -1,5 +1,7 @@
 //! What the store says of objects that clients use in shared memory, where nobody tells it.
 
+mod set_aside;
+
 use ray_object_manager::plasma::client::{
     Cause, ConnectOptions, CreateOptions, Deletion, PlasmaClient, Timeout,
 };

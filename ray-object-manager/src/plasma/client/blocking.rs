@@ -85,6 +85,13 @@ impl PlasmaClient {
     /// As [`Self::create`].
     pub fn put(&self, id: ObjectId, data: &[u8], metadata: &[u8]) -> Result<()> {
         let options = CreateOptions::new(id, data.len() as u64).metadata(metadata);
+        let session = self.session();
+        let filled = session.create_filled(&options, data);
+        let filled = filled.map_err(|cause| cause.at(Operation::Create, id))?;
+        if let Some(object) = filled {
+            let buffer: MutableBuffer = MutableBuffer::new(Unsealed::new(session, id, object));
+            return buffer.seal().map(drop);
+        }
         let mut buffer = self.create(&options)?;
         buffer.fill(data)?;
         buffer.seal().map(drop)

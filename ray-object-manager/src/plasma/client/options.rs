@@ -5,6 +5,7 @@ use std::time::Duration;
 use ray_common::{NodeId, ObjectId, WorkerId};
 
 use super::error::Cause;
+use crate::plasma::allocator::MemFd;
 use crate::plasma::common::ObjectSource;
 use crate::plasma::protocol::{CreateRequest, PlasmaObject};
 
@@ -239,6 +240,26 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
+    /// An object of data and metadata that lies there in a file; `None` when it cannot.
+    pub(super) fn at(
+        &self,
+        (store_fd, mmap_size): (MemFd, i64),
+        place: u64,
+    ) -> Option<PlasmaObject> {
+        let size = self.data_size.checked_add(self.metadata_size)?;
+        Some(PlasmaObject {
+            store_fd,
+            header_offset: place,
+            data_offset: place,
+            metadata_offset: place.checked_add(self.data_size)?,
+            data_size: self.data_size,
+            metadata_size: self.metadata_size,
+            allocated_size: size,
+            mmap_size,
+            ..PlasmaObject::ZERO
+        })
+    }
+
     pub(super) fn check(&self, spec: &PlasmaObject) -> Result<(), Cause> {
         let asked = (self.data_size, self.metadata_size, self.is_mutable);
         if (spec.data_size, spec.metadata_size, spec.is_mutable) == asked {

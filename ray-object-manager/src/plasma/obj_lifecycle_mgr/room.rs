@@ -46,6 +46,9 @@ where
                 }
                 return InMemory::Created(object);
             }
+            if users.give_way(&mut self.table) {
+                continue;
+            }
             if !self.policy.could_fit(&self.table, size) {
                 return InMemory::NoRoom;
             }

@@ -161,10 +161,19 @@ impl Encoder {
 
     /// Ours: so many bytes of messages stand in the socket.
     pub fn elsewhere(&mut self, out: &mut Vec<u8>, bytes: u64) {
+        self.number_only(out, MessageType::ELSEWHERE, bytes);
+    }
+
+    /// Ours: the creation that follows is for the space of this offer.
+    pub fn set_aside(&mut self, out: &mut Vec<u8>, offer: u64) {
+        self.number_only(out, MessageType::SET_ASIDE, offer);
+    }
+
+    fn number_only(&mut self, out: &mut Vec<u8>, kind: MessageType, number: u64) {
         let table = self.builder.start_table();
-        self.builder.push_slot(slot(0), bytes, 0);
+        self.builder.push_slot(slot(0), number, 0);
         let table = self.builder.end_table(table);
-        self.finish(out, MessageType::ELSEWHERE, table);
+        self.finish(out, kind, table);
     }
 
     /// Asks for objects. The timeout is in milliseconds; -1 waits for ever.

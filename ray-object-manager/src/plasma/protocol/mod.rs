@@ -79,6 +79,8 @@ impl MessageType {
     pub const SEAL_QUIETLY: Self = Self(1002);
     /// Ours, in shared memory only: so many bytes of messages stand in the socket instead. Both directions.
     pub const ELSEWHERE: Self = Self(1003);
+    /// Ours, in shared memory only: the creation that follows is meant to lie in space that was set aside.
+    pub const SET_ASIDE: Self = Self(1004);
 }
 
 /// Why bytes are not a message.

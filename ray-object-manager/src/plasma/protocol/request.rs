@@ -50,6 +50,10 @@ pub enum Request<'a> {
     Elsewhere {
         bytes: u64,
     },
+    /// Ours, in shared memory only: the creation that follows is for the space of this offer.
+    SetAside {
+        offer: u64,
+    },
     /// Ours: a question about the store.
     Admin {
         query: &'a str,
@@ -125,6 +129,7 @@ impl<'a> Request<'a> {
             MessageType::SEAL_REQUEST => Self::Seal { object_id: object_id(&table()?)? },
             MessageType::SEAL_QUIETLY => Self::SealQuietly { object_id: object_id(&table()?)? },
             MessageType::ELSEWHERE => Self::Elsewhere { bytes: table()?.u64(0)? },
+            MessageType::SET_ASIDE => Self::SetAside { offer: table()?.u64(0)? },
             MessageType::CREATE_RETRY_REQUEST => {
                 let table = table()?;
                 Self::CreateRetry { object_id: object_id(&table)?, request_id: table.u64(1)? }

@@ -4,7 +4,7 @@ use ray_common::id::ID_LENGTH;
 use ray_common::ObjectId;
 
 /// Names this layout, and changes with it.
-pub(super) const MAGIC: u64 = u64::from_le_bytes(*b"plasma02");
+pub(super) const MAGIC: u64 = u64::from_le_bytes(*b"plasma03");
 
 /// The index: first its head, then the tables of all sizes, of which one is in use.
 pub(super) mod index {
@@ -78,7 +78,14 @@ pub(super) mod page {
     /// Whether the store has to be woken for more requests. Both write it, seldom, and the client reads it at each request: so
     /// nothing else is in this line of the cache.
     pub(in super::super) const STORE_SLEEPS: usize = 48;
-    pub(in super::super) const LET_GO: usize = 56;
+    /// Space that the store has set aside for the client's next object: its number and state, and then where and how many bytes. The
+    /// store writes the line, and the client the state.
+    pub(in super::super) const OFFER: usize = 56;
+    pub(in super::super) const OFFER_PLACE: usize = 57;
+    pub(in super::super) const OFFER_SIZE: usize = 58;
+    /// Written by the client: not 0 once it uses such space.
+    pub(in super::super) const OFFERS_WANTED: usize = 44;
+    pub(in super::super) const LET_GO: usize = 64;
     pub(in super::super) const LET_GO_LENGTH: usize = 256;
 
     pub(in super::super) const PINS: usize = LET_GO + LET_GO_LENGTH;
@@ -148,4 +155,5 @@ pub(super) fn line(key: u64) -> usize {
 
 const _: () = assert!(index::slots(index::CLASSES - 1) < 1 << 24);
 const _: () = assert!(page::LINES == 1 << 8);
+const _: () = assert!(page::PINS.is_multiple_of(page::LINE));
 const _: () = assert!(page::WORDS * 8 <= 72 << 10);

@@ -18,6 +18,13 @@
 //! the object go sees by the missing entry that this can have happened, and tells the store so with a message. A reference
 //! that does not exist is released without harm. So all that is unusual happens as without shared memory.
 //!
+//! # Space that is set aside
+//!
+//! A client that creates objects of one size again and again finds the space for the next in its page. It takes that by writing so
+//! into the page, asks for the creation there, and fills the space while the store answers. The store sets the object into the space that
+//! its client has taken, and says so; whatever else it answers, the client gives the space back and begins again as without it. Before
+//! space is short, or anybody sees figures, the store takes back what is offered and not taken.
+//!
 //! # What a client can do
 //!
 //! It can write anything to its own page. The store takes numbers from there that it has checked and messages that it
@@ -26,6 +33,7 @@
 
 mod index;
 mod layout;
+mod offer;
 mod page;
 mod ring;
 #[cfg(test)]
@@ -40,6 +48,7 @@ fn step() {
 }
 
 pub(super) use index::Index;
+pub(super) use offer::{Offer, SIZES as OFFERED_SIZES};
 pub(super) use page::{ClientPage, Pin, Replies, Requests, StorePage, Unseen};
 pub(super) use ring::RingError;
 pub(super) use turns::Turns;

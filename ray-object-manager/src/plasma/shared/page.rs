@@ -46,7 +46,7 @@ pub(in crate::plasma) struct Unseen {
 /// A page, and how the store is woken. Any thread of the store may look at it.
 #[derive(Debug)]
 pub(in crate::plasma) struct StorePage {
-    words: SharedWords,
+    pub(super) words: SharedWords,
     doorbell: OwnedFd,
     /// Words of requests that were taken. What stands in the page about it is for the client.
     taken: AtomicU64,
@@ -223,7 +223,7 @@ pub(in crate::plasma) struct Pin {
 /// whoever receives.
 #[derive(Debug)]
 pub(in crate::plasma) struct ClientPage {
-    words: SharedWords,
+    pub(super) words: SharedWords,
     index: IndexReader,
     doorbell: OwnedFd,
     requests: AtomicU64,

@@ -36,6 +36,8 @@ pub(super) struct Client {
     pub(super) in_flight: usize,
     /// Its requests in shared memory, if it has any.
     pub(super) requests: Option<Requests>,
+    /// The offer in whose space the next object that it creates is to lie.
+    pub(super) next_in: Option<u64>,
     /// Whether it may only read: it gets descriptors that cannot be written through.
     pub(super) read_only: bool,
 }
@@ -52,6 +54,7 @@ impl Client {
             waiting_ids: 0,
             in_flight: 0,
             requests: None,
+            next_in: None,
             read_only: false,
         }
     }

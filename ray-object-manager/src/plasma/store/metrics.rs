@@ -102,6 +102,11 @@ impl Metrics {
             metric.encode(encoder)
         };
         counter("plasma_create_requests", "Creations asked for", counters.creates)?;
+        counter(
+            "plasma_creations_set_aside",
+            "Objects created in space set aside for them",
+            counters.creates_set_aside,
+        )?;
         counter("plasma_seal_requests", "Seals asked for", counters.seals)?;
         counter("plasma_abort_requests", "Aborts asked for", counters.aborts)?;
         counter("plasma_get_requests", "Gets asked for", counters.gets)?;

@@ -19,6 +19,7 @@ pub mod hooks;
 #[doc(hidden)]
 pub mod machine;
 mod metrics;
+mod offers;
 mod server;
 mod sharing;
 mod socket;

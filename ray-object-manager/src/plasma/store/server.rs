@@ -164,7 +164,9 @@ impl<A: Allocator + Send + 'static> PlasmaStore<A> {
 
     /// Looks at the allocator under the lock.
     pub fn with_allocator<R>(&self, look: impl FnOnce(&A) -> R) -> R {
-        look(self.shared.core.lock().lifecycle.table().allocator())
+        let mut core = self.shared.core.lock();
+        core.settle_outside(None);
+        look(core.lifecycle.table().allocator())
     }
 
     /// Stops serving, and ends every connection. Returns when all threads are done; at once when it is called

@@ -9,6 +9,7 @@ use foldhash::fast::RandomState;
 use ray_common::ObjectId;
 
 use super::client::ClientId;
+use super::offers::Offers;
 use crate::plasma::allocator::Allocator;
 use crate::plasma::eviction_policy::Victim;
 use crate::plasma::obj_lifecycle_mgr::UnseenUsers;
@@ -24,18 +25,19 @@ const FEW_VICTIMS: usize = 32;
 
 /// A client with a page.
 #[derive(Debug)]
-struct Sharer {
-    id: ClientId,
-    page: Arc<StorePage>,
+pub(super) struct Sharer {
+    pub(super) id: ClientId,
+    pub(super) page: Arc<StorePage>,
     /// How many of its pins that it took away have been heard of.
     let_go: u64,
+    pub(super) offers: Offers,
 }
 
 /// The index, and the pages of all clients that have one.
 #[derive(Debug)]
 pub(super) struct Sharing {
-    index: Index,
-    sharers: Vec<Sharer>,
+    pub(super) index: Index,
+    pub(super) sharers: Vec<Sharer>,
 }
 
 /// A client has pinned an object, and the store has seen it.
@@ -52,14 +54,27 @@ impl Sharing {
         let page = Arc::new(page);
         let doorbell = page.doorbell().try_clone_to_owned()?;
         let descriptors = [self.index.descriptor()?, descriptor, doorbell];
-        self.sharers.push(Sharer { id, page: Arc::clone(&page), let_go: 0 });
+        self.sharers.push(Sharer {
+            id,
+            page: Arc::clone(&page),
+            let_go: 0,
+            offers: Offers::default(),
+        });
         Ok((page, descriptors))
     }
 
-    /// A client has gone, and its pins with it. Returns what it did unseen.
-    pub(super) fn dismiss(&mut self, id: ClientId) -> Unseen {
+    /// A client has gone, its pins with it, and what was set aside for it. Returns what it did unseen.
+    pub(super) fn dismiss<A: Allocator>(
+        &mut self,
+        id: ClientId,
+        table: &mut ObjectStore<A>,
+    ) -> Unseen {
         let position = self.sharers.iter().position(|sharer| sharer.id == id);
-        position.map(|at| believable(&self.sharers.swap_remove(at).page)).unwrap_or_default()
+        let Some(mut sharer) = position.map(|at| self.sharers.swap_remove(at)) else {
+            return Unseen::default();
+        };
+        sharer.offers.end(table);
+        believable(&sharer.page)
     }
 
     pub(super) fn clients(&self) -> impl Iterator<Item = ClientId> + '_ {
@@ -167,6 +182,10 @@ pub(super) struct Pins<'a> {
 }
 
 impl<A: Allocator> UnseenUsers<ObjectStore<A>> for Pins<'_> {
+    fn give_way(&mut self, table: &mut ObjectStore<A>) -> bool {
+        self.sharing.as_mut().is_some_and(|sharing| sharing.withdraw_offers(table))
+    }
+
     fn let_go(&mut self, table: &ObjectStore<A>) -> Vec<(ObjectId, ObjectRef)> {
         let Some(sharing) = &mut self.sharing else { return Vec::new() };
         let mut all = Vec::new();

@@ -30,19 +30,29 @@ impl Session {
         let request = options.request();
         let write =
             |encoder: &mut Encoder, out: &mut Vec<u8>| encoder.create_request(out, &request);
-        let mut creation = self.begin_to_create(&wanted, count, write)?;
-        let object = loop {
-            let request_id = match creation {
-                Creation::Done(object) => break object,
-                Creation::Queued(request_id) => request_id,
-            };
-            std::thread::sleep(self.options.store_full_delay);
-            creation = self.ask_for_created(&wanted, count, request_id)?;
-        };
+        let creation = self.begin_to_create(&wanted, count, write)?;
+        let object = self.until_created(creation, &wanted, count)?;
         if let Metadata::Bytes(bytes) = options.metadata {
             object.write_metadata(bytes)?;
         }
         Ok(object)
+    }
+
+    /// Asks again until there is room.
+    pub(super) fn until_created(
+        &self,
+        mut creation: Creation,
+        wanted: &Wanted,
+        count: usize,
+    ) -> Result<RawObject, Cause> {
+        loop {
+            let request_id = match creation {
+                Creation::Done(object) => return Ok(object),
+                Creation::Queued(request_id) => request_id,
+            };
+            std::thread::sleep(self.options.store_full_delay);
+            creation = self.ask_for_created(wanted, count, request_id)?;
+        }
     }
 
     pub(in crate::plasma::client) fn check_may_create(&self) -> Result<(), Cause> {
@@ -61,7 +71,8 @@ impl Session {
     ) -> Result<Creation, Cause> {
         self.with_primary(|primary| {
             primary.lane.send(write)?;
-            self.created(primary, wanted, count)
+            let reply = primary.receive_create(&wanted.id)?;
+            self.created(primary, reply, wanted, count)
         })
     }
 
@@ -78,20 +89,19 @@ impl Session {
         self.begin_to_create(wanted, count, write)
     }
 
-    fn created(
+    /// Notes what the store has said.
+    pub(super) fn created(
         &self,
-        primary: &mut Primary,
+        primary: &Primary,
+        reply: CreateReply,
         wanted: &Wanted,
         count: usize,
     ) -> Result<Creation, Cause> {
-        let CreateReply { result, retry_with_request_id, .. } =
-            primary.lane.receive_create(&wanted.id)?;
-        let Some(result) = result else {
-            return Ok(Creation::Queued(retry_with_request_id));
+        let Some(result) = reply.result else {
+            return Ok(Creation::Queued(reply.retry_with_request_id));
         };
         let spec = result?;
         wanted.check(&spec)?;
-        primary.files.receive(&mut primary.lane, spec.store_fd, spec.mmap_size)?;
         let object = primary.files.locate(&spec)?;
         object.check_writable()?;
         let mut table = self.table();
@@ -169,6 +179,17 @@ impl Session {
     /// Another reference to an object in use. `false` when it is not.
     pub(in crate::plasma::client) fn retain(&self, id: &ObjectId) -> bool {
         self.table().add(id)
+    }
+}
+
+impl Primary {
+    /// The answer to a creation, or to asking for it again, and the file that it names.
+    pub(super) fn receive_create(&mut self, id: &ObjectId) -> Result<CreateReply, Cause> {
+        let reply = self.lane.receive_create(id)?;
+        if let Some(Ok(spec)) = &reply.result {
+            self.files.receive(&mut self.lane, spec.store_fd, spec.mmap_size)?;
+        }
+        Ok(reply)
     }
 }
 

@@ -8,6 +8,7 @@ mod asynchronous;
 mod connect;
 mod create;
 mod get;
+mod put;
 mod release;
 
 use std::io;
@@ -24,6 +25,7 @@ use ray_sys::{ForkMark, ReceivedFileOptions};
 pub(super) use self::connect::is_closed;
 use self::connect::{is_exhausted, try_connect, Attempts};
 pub(super) use self::get::Found;
+use self::put::Early;
 use super::error::Cause;
 use super::lane::{Lane, LARGE_BUFFER, SMALL_BUFFER};
 use super::object::Files;
@@ -39,6 +41,7 @@ use crate::plasma::shared::ClientPage;
 struct Primary {
     lane: Lane,
     files: Files,
+    early: Early,
 }
 
 #[derive(Debug)]
@@ -105,7 +108,7 @@ impl Session {
             capabilities: granted & wanted,
             stream,
             shared,
-            primary: Mutex::new(Primary { lane, files }),
+            primary: Mutex::new(Primary { lane, files, early: Early::default() }),
             table: Mutex::new(table),
             waiters: Arc::new(Waiters::new(options.idle_connections)),
             ended: OnceLock::new(),
@@ -152,7 +155,8 @@ impl Session {
         self.check_connected()?;
         let mut primary = self.primary.lock();
         self.check_connected()?;
-        let result = self.pay(&mut primary).and_then(|()| exchange(&mut primary));
+        let ready = primary.hear_early().and_then(|()| self.pay(&mut primary));
+        let result = ready.and_then(|()| exchange(&mut primary));
         self.end_on_error(result)
     }
 

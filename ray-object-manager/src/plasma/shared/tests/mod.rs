@@ -1,6 +1,7 @@
 //! Tests of what is shared.
 
 mod index;
+mod offers;
 mod pins;
 mod rings;
 mod stress;

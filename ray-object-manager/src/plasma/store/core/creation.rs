@@ -94,13 +94,22 @@ fn create<A: Allocator>(
     if lifecycle.create_object_for_now(info, source, fallback, pins, most)?.is_none() {
         return Ok(None);
     }
-    lifecycle.add_reference(&info.object_id);
-    let Some(object) = lifecycle.get(&info.object_id) else {
+    begin(lifecycle, client, &info.object_id).map(Some)
+}
+
+/// Gives an object that was just created its client's reference.
+fn begin<A: Allocator>(
+    lifecycle: &mut PlasmaLifecycle<A>,
+    client: &mut Client,
+    id: &ObjectId,
+) -> Result<PlasmaObject, PlasmaError> {
+    lifecycle.add_reference(id);
+    let Some(object) = lifecycle.get(id) else {
         return Err(PlasmaError::UnexpectedError);
     };
-    client.hold(info.object_id, &object.allocation());
+    client.hold(*id, &object.allocation());
     client.unsealed_bytes += bytes(object);
-    Ok(Some(PlasmaObject::of(object)))
+    Ok(PlasmaObject::of(object))
 }
 
 impl<A: Allocator> Core<A> {
@@ -114,6 +123,7 @@ impl<A: Allocator> Core<A> {
         let Some(client) = self.clients.get_mut(&id) else {
             return Ok(Flow::Goodbye);
         };
+        let offer = client.next_in.take();
         let info = request.info();
         let size = info.checked_object_size().and_then(|size| u64::try_from(size).ok());
         let allowed = size.filter(|size| {
@@ -131,7 +141,10 @@ impl<A: Allocator> Core<A> {
                 Err(PlasmaError::OutOfDisk)
             }
             None => Err(PlasmaError::OutOfMemory),
-            Some(_) if quick => self.create_now(id, &info, request),
+            Some(_) if quick => match self.create_set_aside(id, offer, &info, request.source) {
+                Some(result) => result,
+                None => self.create_now(id, &info, request),
+            },
             Some(size) => return self.enqueue(id, info, request.source, size),
         };
         if let (Err(PlasmaError::OutOfMemory), Some(size), false) =
@@ -148,7 +161,39 @@ impl<A: Allocator> Core<A> {
             self.events.push_back(allocated(&info, request.source, object));
         }
         self.write_created(id, info.object_id, result);
+        if let (Ok(_), Some(size)) = (result, info.checked_object_size()) {
+            self.offer_another(id, size);
+        }
         Ok(Flow::Done)
+    }
+
+    /// Creates an object in the space that its client has taken for it; `None` if there is none. When it fails, the space stays the client's.
+    fn create_set_aside(
+        &mut self,
+        id: ClientId,
+        offer: Option<u64>,
+        info: &ObjectInfo,
+        source: ObjectSource,
+    ) -> Option<Result<PlasmaObject, PlasmaError>> {
+        let (offer, size) = (offer?, info.checked_object_size()?);
+        self.settle(&info.object_id);
+        let sharing = self.sharing.as_mut()?;
+        let (space, client) = (sharing.taken_offer(id, offer, size)?, self.clients.get_mut(&id)?);
+        let lifecycle = &mut self.lifecycle;
+        if let Err(error) = lifecycle.create_object_set_aside(info, source, space) {
+            return Some(Err(error));
+        }
+        sharing.offer_is_used(id);
+        self.counters.creates_set_aside += 1;
+        Some(begin(lifecycle, client, &info.object_id))
+    }
+
+    /// A client has created an object of so many bytes, and may create another, for which space is set aside, unless others wait for some.
+    fn offer_another(&mut self, id: ClientId, size: i64) {
+        let Some(sharing) = &mut self.sharing else { return };
+        if self.creates.num_pending_requests() == 0 && self.lifecycle.owed() == 0 {
+            sharing.offer_another(id, size, self.lifecycle.table_mut());
+        }
     }
 
     /// Creates an object without the queue.

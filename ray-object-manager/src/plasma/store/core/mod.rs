@@ -70,6 +70,8 @@ pub(super) enum Flow {
 #[allow(missing_docs, reason = "each is the number of such requests")]
 pub struct StoreCounters {
     pub creates: u64,
+    /// Objects that were created in space set aside for them.
+    pub creates_set_aside: u64,
     pub seals: u64,
     pub aborts: u64,
     pub gets: u64,
@@ -230,6 +232,12 @@ impl<A: Allocator> Core<A> {
             }
             Request::Elsewhere { bytes } if client.requests.is_some() => {
                 return Ok(Flow::Elsewhere(bytes));
+            }
+            Request::SetAside { offer } if client.requests.is_some() => {
+                client.next_in = Some(offer);
+            }
+            Request::SetAside { .. } => {
+                return Err(ProtocolError::UnknownType(MessageType::SET_ASIDE.0).into());
             }
             Request::SealQuietly { .. } => {
                 return Err(ProtocolError::UnknownType(MessageType::SEAL_QUIETLY.0).into());

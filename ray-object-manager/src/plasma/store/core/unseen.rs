@@ -51,7 +51,7 @@ impl<A: Allocator> Core<A> {
     pub(in crate::plasma::store) fn stop_sharing_with(&mut self, id: ClientId) {
         self.settle_client(id);
         if let Some(sharing) = &mut self.sharing {
-            let unseen = sharing.dismiss(id);
+            let unseen = sharing.dismiss(id, self.lifecycle.table_mut());
             add(&mut self.counters, unseen);
         }
     }
@@ -158,12 +158,15 @@ impl<A: Allocator> Core<A> {
         }
     }
 
-    /// Does what all clients have asked for that needs no answer.
+    /// Does what all clients have asked for that needs no answer, and frees what is set aside for them.
     pub(in crate::plasma::store) fn settle_all(&mut self) {
         let Some(sharing) = &self.sharing else { return };
         let clients: Vec<ClientId> = sharing.clients().collect();
         for client in clients {
             self.settle_client(client);
+        }
+        if let Some(sharing) = &mut self.sharing {
+            sharing.withdraw_offers(self.lifecycle.table_mut());
         }
     }
 
