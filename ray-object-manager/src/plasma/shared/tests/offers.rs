@@ -61,60 +61,61 @@ fn nonsense_is_no_offer_that_the_store_has_made() {
 
 #[test]
 fn both_at_once_never_have_it() {
-    const ROUNDS: u64 = 20_000;
+    /// So often each of the three ways in which an offer can end is seen at least.
+    const OFTEN: u64 = 500;
     let (index, _) = index();
     let (store, client, _) = pages(&index);
     // Which of the two writes to a place; nobody may while the other does.
     let places: [AtomicU64; 2] = Default::default();
-    let mut withdrawn = 0;
+    let (taken, given) = (AtomicU64::new(0), AtomicU64::new(0));
+    let (mut withdrawn, mut number) = (0, 0);
     thread::scope(|scope| {
-        let (places, client) = (&places, &client);
-        let taker = scope.spawn(move || {
-            let (mut taken, mut given) = (0, 0);
-            loop {
-                // The last offer has another size.
-                if client.take_offer(1).is_some() {
-                    return (taken, given);
-                }
-                let Some(offer) = client.take_offer(64) else {
-                    thread::yield_now();
-                    continue;
-                };
-                let place = &places[usize::try_from(offer.place).unwrap()];
-                place.store(offer.number, Ordering::Relaxed);
+        let (places, client, taken, given) = (&places, &client, &taken, &given);
+        let taker = scope.spawn(move || loop {
+            // The last offer has another size.
+            if client.take_offer(1).is_some() {
+                return;
+            }
+            let Some(offer) = client.take_offer(64) else {
                 thread::yield_now();
-                assert_eq!(place.load(Ordering::Relaxed), offer.number);
-                if offer.number.is_multiple_of(3) {
-                    given += 1;
-                    client.give_back(offer);
-                } else {
-                    // As if it asked for an object there.
-                    taken += 1;
-                    place.store(u64::MAX, Ordering::Release);
-                }
+                continue;
+            };
+            let place = &places[usize::try_from(offer.place).unwrap()];
+            place.store(offer.number, Ordering::Relaxed);
+            thread::yield_now();
+            assert_eq!(place.load(Ordering::Relaxed), offer.number);
+            if offer.number.is_multiple_of(3) {
+                given.fetch_add(1, Ordering::Relaxed);
+                client.give_back(offer);
+                // Or the store might never see it given back.
+                thread::yield_now();
+            } else {
+                // As if it asked for an object there.
+                taken.fetch_add(1, Ordering::Relaxed);
+                place.store(u64::MAX, Ordering::Release);
             }
         });
-        for number in 1..=ROUNDS {
+        let seen = |count: &AtomicU64| count.load(Ordering::Relaxed) >= OFTEN;
+        let all_seen = |withdrawn| seen(taken) && seen(given) && withdrawn >= OFTEN;
+        while !all_seen(withdrawn) && !taker.is_finished() {
+            number += 1;
             let place = &places[usize::try_from(number % 2).unwrap()];
             store.offer(number, number % 2, 64);
-            if !number.is_multiple_of(5) {
+            // Not always as often: on a single core both would go in step.
+            (0..number % 5).for_each(|_| thread::yield_now());
+            let mut has_taken = false;
+            while !has_taken && !store.withdraw(number) && !taker.is_finished() {
+                has_taken = place.load(Ordering::Acquire) == u64::MAX;
                 thread::yield_now();
             }
-            while !store.withdraw(number) {
-                if place.load(Ordering::Acquire) == u64::MAX {
-                    break;
-                }
-                thread::yield_now();
-            }
-            withdrawn += u64::from(place.load(Ordering::Relaxed) != u64::MAX);
+            withdrawn += u64::from(!has_taken);
             store.end_offer();
             // From here on it is the store's.
             place.store(0, Ordering::Relaxed);
             assert_eq!(place.load(Ordering::Relaxed), 0);
         }
-        store.offer(ROUNDS + 1, 0, 1);
-        let (taken, given) = taker.join().unwrap();
-        assert_eq!(taken + withdrawn, ROUNDS);
-        assert!(taken > 0 && given > 0, "{taken} were taken, {given} given back");
+        store.offer(number + 1, 0, 1);
+        taker.join().unwrap();
     });
+    assert_eq!(taken.into_inner() + withdrawn, number);
 }
