@@ -20,10 +20,29 @@ use ray_object_manager::plasma::client::{
 const SOCKET: &str = "STRESS_SOCKET";
 const SEED: &str = "STRESS_SEED";
 const UNSHARED: &str = "STRESS_UNSHARED";
+const LARGE: &str = "STRESS_LARGE";
 
-/// Ids in use. All objects together are more than twice as large as the store.
+/// Ids in use.
 const IDS: u64 = 192;
-const MEMORY: &str = "1000000";
+
+/// What kind of objects there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Of many sizes, together more than twice as large as the store.
+    Small,
+    /// Mostly of one size, for which space is set aside, as it is in a store of which much is free.
+    Large,
+}
+
+impl Kind {
+    fn memory(self) -> &'static str {
+        match self {
+            Self::Small => "1000000",
+            Self::Large => "16000000",
+        }
+    }
+}
+
 /// Objects that a process holds at once.
 const HELD: usize = 6;
 /// Steps between two words of a process.
@@ -51,22 +70,29 @@ fn id(number: u64) -> ObjectId {
     ObjectId::from_bytes(bytes)
 }
 
+/// How many words the object of this number has.
+fn words(number: u64, kind: Kind) -> u64 {
+    match kind {
+        Kind::Large if !number.is_multiple_of(8) => 5000,
+        _ => 20 + Random(number + 1).below(2500),
+    }
+}
+
 /// What the object of this number contains: words that no other object has.
-fn contents(number: u64) -> Vec<u8> {
-    let words = 20 + Random(number + 1).below(2500);
-    (0..words).flat_map(|word| ((number << 32) | word).to_le_bytes()).collect()
+fn contents(number: u64, kind: Kind) -> Vec<u8> {
+    (0..words(number, kind)).flat_map(|word| ((number << 32) | word).to_le_bytes()).collect()
 }
 
 /// Sees whether an object is what it should be.
-fn verify(number: u64, object: &Buffer) {
-    let words =
+fn verify(number: u64, kind: Kind, object: &Buffer) {
+    let found =
         object.data().chunks_exact(8).map(|word| u64::from_le_bytes(word.try_into().unwrap()));
     let mut count = 0;
-    for (at, word) in (0..).zip(words) {
+    for (at, word) in (0..).zip(found) {
         assert_eq!(word, (number << 32) | at, "word {at} of object {number}");
         count += 1;
     }
-    assert_eq!(count, 20 + Random(number + 1).below(2500), "length of object {number}");
+    assert_eq!(count, words(number, kind), "length of object {number}");
     assert_eq!(object.metadata(), number.to_le_bytes(), "metadata of object {number}");
 }
 
@@ -81,26 +107,31 @@ fn tolerate(result: Result<(), ClientError>) {
 /// Somebody who uses the store, and what he holds.
 struct User {
     client: PlasmaClient,
+    kind: Kind,
     random: Random,
     held: Vec<(u64, Buffer)>,
 }
 
 impl User {
-    fn of(socket: &Path, seed: u64, shared_memory: bool) -> Self {
+    fn of(socket: &Path, seed: u64, kind: Kind, shared_memory: bool) -> Self {
         let options = ConnectOptions { shared_memory, ..ConnectOptions::default() };
         let client = PlasmaClient::connect(socket, options).unwrap();
-        Self { client, random: Random(seed * 2 + 1), held: Vec::new() }
+        Self { client, kind, random: Random(seed * 2 + 1), held: Vec::new() }
     }
 
     fn step(&mut self) {
         let number = self.random.below(IDS);
         match self.random.below(20) {
             0..=4 => {
-                let put = self.client.put(id(number), &contents(number), &number.to_le_bytes());
+                let put = self.client.put(
+                    id(number),
+                    &contents(number, self.kind),
+                    &number.to_le_bytes(),
+                );
                 tolerate(put);
             }
             5 => {
-                let size = contents(number).len() as u64;
+                let size = contents(number, self.kind).len() as u64;
                 let options = CreateOptions::new(id(number), size).immediately();
                 tolerate(self.client.create(&options).map(drop));
             }
@@ -118,13 +149,13 @@ impl User {
         let got = self.client.get(&ids, Timeout::Immediate).unwrap();
         for (number, object) in numbers.into_iter().zip(got) {
             let Some(object) = object else { continue };
-            verify(number, &object);
+            verify(number, self.kind, &object);
             self.held.push((number, object));
         }
         while self.held.len() > HELD {
             let which = usize::try_from(self.random.below(self.held.len() as u64)).unwrap();
             let (number, object) = self.held.swap_remove(which);
-            verify(number, &object);
+            verify(number, self.kind, &object);
         }
     }
 }
@@ -135,7 +166,8 @@ fn one_of_the_processes() {
     let Ok(seed) = std::env::var(SEED) else { return };
     let socket = std::env::var_os(SOCKET).unwrap();
     let shared = std::env::var_os(UNSHARED).is_none();
-    let mut user = User::of(Path::new(&socket), seed.parse().unwrap(), shared);
+    let kind = if std::env::var_os(LARGE).is_some() { Kind::Large } else { Kind::Small };
+    let mut user = User::of(Path::new(&socket), seed.parse().unwrap(), kind, shared);
     loop {
         for _ in 0..STEPS {
             user.step();
@@ -150,8 +182,8 @@ fn one_that_puts() {
     let Ok(number) = std::env::var("STRESS_PUT") else { return };
     let socket = std::env::var_os(SOCKET).unwrap();
     let number: u64 = number.parse().unwrap();
-    let user = User::of(Path::new(&socket), 1, true);
-    user.client.put(id(number), &contents(number), &number.to_le_bytes()).unwrap();
+    let user = User::of(Path::new(&socket), 1, Kind::Small, true);
+    user.client.put(id(number), &contents(number, Kind::Small), &number.to_le_bytes()).unwrap();
     if number.is_multiple_of(2) {
         return;
     }
@@ -208,9 +240,9 @@ fn scaled(full: u64, small: u64) -> u64 {
     }
 }
 
-fn start_store() -> Store {
+fn start_store(kind: Kind) -> Store {
     let arguments =
-        ["--memory", MEMORY, "--threads", "2", "--grace-period", "0", "--log-level", "off"];
+        ["--memory", kind.memory(), "--threads", "2", "--grace-period", "0", "--log-level", "off"];
     Store::start(&arguments)
 }
 
@@ -253,20 +285,33 @@ fn is_at_rest(store: &Store) {
 
 #[test]
 fn no_reader_ever_sees_a_byte_of_another_object() {
+    stress(Kind::Small);
+}
+
+#[test]
+fn nor_where_objects_lie_in_space_that_was_set_aside() {
+    let store = stress(Kind::Large);
+    let stat = common::says_json(&store.socket, &["stat"]);
+    assert!(stat["created_set_aside"].as_u64().unwrap() > 0, "{stat}");
+}
+
+/// Processes that do all they can, and are killed. Returns the store, in which nothing is left.
+fn stress(kind: Kind) -> Store {
     let seed = std::env::var("STRESS_FIRST_SEED").map_or(20_261, |seed| seed.parse().unwrap());
     println!("STRESS_FIRST_SEED={seed}");
     let mut random = Random(seed);
-    let store = start_store();
+    let store = start_store(kind);
     let mut number = 0;
     let mut start = || {
         number += 1;
         let mut set = vec![(SEED, seed + number)];
         // One in four does without shared memory.
         set.extend((number.is_multiple_of(4)).then_some((UNSHARED, 1)));
+        set.extend((kind == Kind::Large).then_some((LARGE, 1)));
         Process::start("one_of_the_processes", &store.socket, &set)
     };
     let mut processes: Vec<Process> = (0..4).map(|_| start()).collect();
-    let mut own = User::of(&store.socket, seed, true);
+    let mut own = User::of(&store.socket, seed, kind, true);
     for _ in 0..scaled(1500, 60) {
         let which = usize::try_from(random.below(4)).unwrap();
         processes[which].hear(1 + random.below(3));
@@ -275,17 +320,19 @@ fn no_reader_ever_sees_a_byte_of_another_object() {
     }
     processes.into_iter().for_each(Process::kill);
     for (number, object) in &own.held {
-        verify(*number, object);
+        verify(*number, kind, object);
     }
     drop(own);
     is_at_rest(&store);
+    store
 }
 
 /// A seal has no answer, and yet it is never lost: not when its client has gone, or was killed, right after it.
 #[test]
 fn what_was_put_before_the_end_is_there() {
     let store = Store::start(&["--threads", "2", "--log-level", "off"]);
-    let clients = [true, false].map(|shared| User::of(&store.socket, 1, shared).client);
+    let clients =
+        [true, false].map(|shared| User::of(&store.socket, 1, Kind::Small, shared).client);
     for number in 0..scaled(1000, 40) {
         let mut process = Process::start("one_that_puts", &store.socket, &[("STRESS_PUT", number)]);
         if number.is_multiple_of(2) {
@@ -296,7 +343,7 @@ fn what_was_put_before_the_end_is_there() {
         }
         let client = &clients[usize::try_from(number / 2 % 2).unwrap()];
         assert!(client.contains(id(number)).unwrap(), "object {number}");
-        verify(number, &client.get_one(id(number), Timeout::Immediate).unwrap());
+        verify(number, Kind::Small, &client.get_one(id(number), Timeout::Immediate).unwrap());
         client.delete(&[id(number)]).unwrap();
     }
 }

@@ -197,5 +197,6 @@ fn stat(now: &StoreSnapshot) -> Value {
         "objects_gone": counters.objects_gone,
         "clients_total": counters.clients_total,
         "clients_expelled": counters.clients_expelled,
+        "created_set_aside": counters.creates_set_aside,
     })
 }
