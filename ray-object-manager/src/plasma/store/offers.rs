@@ -42,42 +42,43 @@ impl Offers {
 
     /// Frees what is set aside, unless the client has taken it. Says whether there was something to free.
     fn withdraw<A: Allocator>(&mut self, page: &StorePage, table: &mut ObjectStore<A>) -> bool {
-        let withdrawn = self.current.is_some() && page.withdraw(self.count);
-        if withdrawn {
-            self.end(table);
-        }
-        withdrawn
+        self.current.is_some() && page.withdraw(self.count) && self.end(table)
     }
 
-    /// Frees what is set aside, of a client that has gone.
-    pub(super) fn end<A: Allocator>(&mut self, table: &mut ObjectStore<A>) {
-        if let Some(allocation) = self.current.take() {
-            table.free_set_aside(allocation);
-        }
+    /// Frees what is set aside, of a client that has gone. Says whether there was something to free.
+    pub(super) fn end<A: Allocator>(&mut self, table: &mut ObjectStore<A>) -> bool {
+        let current = self.current.take();
+        current.map(|allocation| table.free_set_aside(allocation)).is_some()
     }
 }
 
 impl Sharing {
     /// The space of an offer, if it is for an object of this size, and its client has taken it.
     pub(super) fn taken_offer(&self, id: ClientId, number: u64, size: i64) -> Option<&Allocation> {
-        let sharer = self.sharers.iter().find(|sharer| sharer.id == id)?;
+        let sharer = &self.sharers[self.position(id)?];
         sharer.offers.taken(&sharer.page, number, size)
     }
 
     /// An object lies now in the space that a client had taken.
     pub(super) fn offer_is_used(&mut self, id: ClientId) {
-        if let Some(sharer) = self.sharers.iter_mut().find(|sharer| sharer.id == id) {
-            sharer.offers.used(&sharer.page);
-        }
+        let Some(at) = self.position(id) else { return };
+        let sharer = &mut self.sharers[at];
+        sharer.offers.used(&sharer.page);
+        self.offers -= 1;
     }
 
     /// Frees all that is set aside and not taken. Says whether there was any.
     pub(super) fn withdraw_offers<A: Allocator>(&mut self, table: &mut ObjectStore<A>) -> bool {
-        let mut any = false;
-        for sharer in &mut self.sharers {
-            any |= sharer.offers.withdraw(&sharer.page, table);
+        if self.offers == 0 {
+            return false;
         }
-        any
+        let withdrawn = self
+            .sharers
+            .iter_mut()
+            .filter_map(|sharer| sharer.offers.withdraw(&sharer.page, table).then_some(()))
+            .count();
+        self.offers -= withdrawn;
+        withdrawn > 0
     }
 
     /// A client has created an object of so many bytes: sets space aside for another, if it is likely to come.
@@ -87,7 +88,8 @@ impl Sharing {
         size: i64,
         table: &mut ObjectStore<A>,
     ) {
-        let Some(sharer) = self.sharers.iter_mut().find(|sharer| sharer.id == id) else { return };
+        let Some(at) = self.position(id) else { return };
+        let sharer = &mut self.sharers[at];
         if !sharer.page.wants_offers() {
             return;
         }
@@ -97,6 +99,7 @@ impl Sharing {
             if current.size == size || !offers.withdraw(page, table) {
                 return;
             }
+            self.offers -= 1;
         }
         let (limit, used) = (table.footprint_limit(), table.allocated());
         let most = limit / PART_USED.1 * PART_USED.0;
@@ -121,5 +124,6 @@ impl Sharing {
         offers.count += 1;
         page.offer(offers.count, place, size.unsigned_abs());
         offers.current = Some(allocation);
+        self.offers += 1;
     }
 }

@@ -37,7 +37,10 @@ pub(super) struct Sharer {
 #[derive(Debug)]
 pub(super) struct Sharing {
     pub(super) index: Index,
+    /// In the order of their ids.
     pub(super) sharers: Vec<Sharer>,
+    /// For how many of them something is set aside.
+    pub(super) offers: usize,
 }
 
 /// A client has pinned an object, and the store has seen it.
@@ -45,7 +48,7 @@ pub(super) type Adoption = (ClientId, ObjectId);
 
 impl Sharing {
     pub(super) fn new() -> io::Result<Self> {
-        Ok(Self { index: Index::new()?, sharers: Vec::new() })
+        Ok(Self { index: Index::new()?, sharers: Vec::new(), offers: 0 })
     }
 
     /// Makes a page for a client. Returns it with what the client has to be sent.
@@ -54,12 +57,9 @@ impl Sharing {
         let page = Arc::new(page);
         let doorbell = page.doorbell().try_clone_to_owned()?;
         let descriptors = [self.index.descriptor()?, descriptor, doorbell];
-        self.sharers.push(Sharer {
-            id,
-            page: Arc::clone(&page),
-            let_go: 0,
-            offers: Offers::default(),
-        });
+        let sharer = Sharer { id, page: Arc::clone(&page), let_go: 0, offers: Offers::default() };
+        let at = self.sharers.partition_point(|other| other.id < id);
+        self.sharers.insert(at, sharer);
         Ok((page, descriptors))
     }
 
@@ -69,12 +69,14 @@ impl Sharing {
         id: ClientId,
         table: &mut ObjectStore<A>,
     ) -> Unseen {
-        let position = self.sharers.iter().position(|sharer| sharer.id == id);
-        let Some(mut sharer) = position.map(|at| self.sharers.swap_remove(at)) else {
-            return Unseen::default();
-        };
-        sharer.offers.end(table);
+        let Some(at) = self.position(id) else { return Unseen::default() };
+        let mut sharer = self.sharers.remove(at);
+        self.offers -= usize::from(sharer.offers.end(table));
         believable(&sharer.page)
+    }
+
+    pub(super) fn position(&self, id: ClientId) -> Option<usize> {
+        self.sharers.binary_search_by_key(&id, |sharer| sharer.id).ok()
     }
 
     pub(super) fn clients(&self) -> impl Iterator<Item = ClientId> + '_ {
