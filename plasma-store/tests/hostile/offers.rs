@@ -1,6 +1,8 @@
 //! Space that is set aside for a client's next object, of which the client says what it likes.
 
 use ray_common::ObjectId;
+use ray_object_manager::plasma::object_header::OBJECT_HEADER_SIZE;
+use ray_object_manager::plasma::protocol::CreateRequest;
 
 use crate::bytes::rand_like::Random;
 use crate::harness::{create, creation, delete, id, release, seal, Came, Watched};
@@ -90,6 +92,20 @@ fn what_was_not_taken_or_is_another_is_created_elsewhere() {
         one.store(OFFER, number << 1);
     }
     assert!(stands(&mut one));
+    drop(one);
+    store.is_as_before();
+}
+
+#[test]
+fn channels_do_not_lie_there() {
+    let mut store = Watched::start(&[]);
+    let mut one = sharer(&store);
+    let number = take(&mut one);
+    let header = OBJECT_HEADER_SIZE.unsigned_abs();
+    let channel = CreateRequest { is_mutable: true, ..creation(ONE, SIZE - header) };
+    let at = place_of(&mut one, &[set_aside(number), create(&channel)]);
+    assert_ne!(at - header, one.load(OFFER_PLACE));
+    assert_eq!(one.load(OFFER), number << 1 | 1, "it is taken as before");
     drop(one);
     store.is_as_before();
 }

@@ -237,8 +237,8 @@ impl<A: Allocator, I: ObjectDescription> ObjectStore<A, I> {
         }
     }
 
-    /// As [`ObjectTable::create_missing_object`], where space for exactly this object was set aside, which is the object's then. `None` when the table
-    /// has no place for it.
+    /// As [`ObjectTable::create_missing_object`], where space for exactly this object was set aside, which is the object's then. It is no
+    /// channel. `None` when the table has no place for it.
     pub(super) fn create_set_aside(
         &mut self,
         info: &I,
@@ -253,7 +253,7 @@ impl<A: Allocator, I: ObjectDescription> ObjectStore<A, I> {
     fn insert(&mut self, info: &I, source: ObjectSource, allocation: &Allocation) -> ObjectRef {
         let id = info.key().object_id();
         if info.is_mutable() {
-            // SAFETY: the memory was allocated a moment ago and nobody else knows it.
+            // SAFETY: the memory was allocated a moment ago and nobody else knows it: for channels none is set aside.
             unsafe { info.initialize_header(allocation) };
         }
         let place = Place::of(allocation);

@@ -167,7 +167,8 @@ impl<A: Allocator> Core<A> {
         Ok(Flow::Done)
     }
 
-    /// Creates an object in the space that its client has taken for it; `None` if there is none. When it fails, the space stays the client's.
+    /// Creates an object in the space that its client has taken for it; `None` if there is none, or for a channel, whose header the
+    /// store writes where the client may be writing. When it fails, the space stays the client's.
     fn create_set_aside(
         &mut self,
         id: ClientId,
@@ -175,7 +176,7 @@ impl<A: Allocator> Core<A> {
         info: &ObjectInfo,
         source: ObjectSource,
     ) -> Option<Result<PlasmaObject, PlasmaError>> {
-        let (offer, size) = (offer?, info.checked_object_size()?);
+        let (offer, size) = (offer.filter(|_| !info.is_mutable)?, info.checked_object_size()?);
         self.settle(&info.object_id);
         let sharing = self.sharing.as_mut()?;
         let (space, client) = (sharing.taken_offer(id, offer, size)?, self.clients.get_mut(&id)?);
